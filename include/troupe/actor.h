@@ -1,0 +1,200 @@
+/*
+ * troupe/actor.h - actors: what they are, how they start, fail and end.
+ *
+ * An actor owns its state; everything else reaches it by message. Its handlers run
+ * one at a time, so state needs no locks. Handlers never block.
+ */
+#ifndef TROUPE_ACTOR_H
+#define TROUPE_ACTOR_H
+
+#include "troupe/message.h"
+
+TR_BEGIN_DECLS
+
+/* Several messages of one type, handed over together (see tr_actor.receive_batch). */
+struct tr_batch {
+    const struct tr_type *type;
+    size_t count;              /* 1 … batch_max */
+    const void *const *bodies; /* borrowed until the handler returns */
+};
+
+/*
+ * An actor's kind: a constant table, usually static. All functions run on a worker,
+ * one at a time per actor. Only `receive` (or `receive_batch`) is required.
+ */
+struct tr_actor {
+    const char *name;
+    size_t state_size; /* bytes; zeroed before init */
+    size_t arg_size;   /* bytes of the spawn argument; copied at spawn, kept for restarts */
+
+    /* Before the first message and again after each restart. An error is a failure. */
+    tr_err (*init)(tr_ctx *ctx, void *state, const void *arg);
+    /* Handles one message. An error is a failure: the supervisor decides. */
+    tr_err (*receive)(tr_ctx *ctx, void *state, const tr_msg *msg);
+    /* After the last message and after all children ended. Also before a restart
+     * unless `restarting` is given. */
+    void (*stop)(tr_ctx *ctx, void *state);
+    const struct tr_type *const *accepts; /* NULL-terminated; may be NULL */
+
+    /* Takes up to batch_max queued messages of batch_type at once; see TR_BATCH. */
+    tr_err (*receive_batch)(tr_ctx *ctx, void *state, const struct tr_batch *batch);
+    const struct tr_type *batch_type;
+    uint32_t batch_max; /* 1 … TR_BATCH_MAX; 0: no batches */
+
+    uint32_t flags; /* TR_ACTOR_… */
+
+    /* Lifecycle hooks, all optional. `restarting` runs on the old state when the
+     * supervisor chose a restart and the children have ended; `restarted` after init;
+     * `stopping` before the children are stopped. */
+    void (*restarting)(tr_ctx *ctx, void *state, tr_err why);
+    void (*restarted)(tr_ctx *ctx, void *state, tr_err why);
+    void (*stopping)(tr_ctx *ctx, void *state);
+};
+
+/* Most messages in one batch. */
+#define TR_BATCH_MAX 8192u
+
+/* ---- Supervision --------------------------------------------------------- */
+
+enum tr_directive {
+    TR_RESTART,  /* fresh state, same PID and mailbox; children are stopped first */
+    TR_STOP,     /* the actor ends */
+    TR_ESCALATE, /* the parent fails with the same error */
+    TR_RESUME    /* carry on with the state as it is */
+};
+
+enum tr_strategy {
+    TR_ONE_FOR_ONE, /* the directive is carried out on the failed child */
+    TR_ALL_FOR_ONE, /* … on all children of the same parent */
+    TR_REST_FOR_ONE /* … on the failed child and those spawned after it */
+};
+
+/*
+ * What the parent does when this child fails. Zeroes mean the default: restart, at
+ * most 10 times within 10 s, at once. A pointer given at spawn must stay valid as long as
+ * the actor lives (usually static).
+ */
+struct tr_supervision {
+    enum tr_directive on_failure;
+    unsigned restarts_max; /* within within_ms; one more and over_budget is carried out */
+    unsigned within_ms;    /* the sliding window; 0 with restarts_max > 0: for ever */
+    enum tr_strategy strategy;
+    enum tr_directive over_budget; /* TR_STOP or TR_ESCALATE; anything else means TR_STOP */
+    /* Chooses the directive per failure instead of on_failure; a pure function. */
+    enum tr_directive (*decide)(tr_err code);
+    unsigned backoff_ms_min; /* first delay before a restart; 0: none */
+    unsigned backoff_ms_max; /* doubles up to this; 0: 64 × backoff_ms_min */
+    unsigned backoff_jitter_permille; /* each delay is stretched by up to this; <= 1000 */
+    unsigned quiet_ms; /* so long without failure resets the delay; 0: within_ms */
+};
+
+/* ---- Spawning ------------------------------------------------------------ */
+
+struct tr_spawn_args {
+    const struct tr_actor *actor;
+    const char *name; /* optional: enter it in the registry; copied; <= TR_NAME_SIZE_MAX */
+    const void *arg;  /* optional: actor->arg_size bytes, copied; zeroes if NULL */
+    const struct tr_supervision *supervise; /* optional; borrowed for the actor's life */
+    unsigned mailbox_max; /* messages waiting at most; 0: no bound but the memory cap */
+};
+
+#define TR_NAME_SIZE_MAX 255u
+
+/*
+ * tr_spawn(ctx, &actor, .name = "x", …): starts an actor as a child of the current
+ * one (of the system's root from outside). Returns at once; init runs on a worker
+ * before the first message. On failure the result is nobody and tr_pid_err() says
+ * why: TR_EEXIST (the name is taken), TR_EFULL (the table is), TR_ENOMEM, TR_EINVAL,
+ * TR_ECLOSING.
+ */
+#define tr_spawn(ctx, ...) tr_spawn_((ctx), &(struct tr_spawn_args){.actor = __VA_ARGS__})
+TR_API tr_pid tr_spawn_(tr_ctx *ctx, const struct tr_spawn_args *args) TR_MUST_USE;
+
+/* The actor this context runs; nobody outside of actors. */
+TR_API tr_pid tr_self(const tr_ctx *ctx);
+TR_API tr_pid tr_parent(const tr_ctx *ctx);
+
+/* The sender of the message being handled; nobody if it came from outside. */
+TR_API tr_pid tr_sender(const tr_ctx *ctx);
+
+/* The actor registered under `name`, or nobody. O(1); takes a short lock. */
+TR_API tr_pid tr_lookup(tr_ctx *ctx, const char *name);
+
+/* True while the actor exists (it may end the next instant). */
+TR_API bool tr_alive(tr_ctx *ctx, tr_pid pid);
+
+/* Ends the actor after the message it is handling; what is queued dead-letters. */
+TR_API void tr_stop(tr_ctx *ctx, tr_pid pid);
+
+/* Ends the actor after everything queued so far. */
+TR_API void tr_poison(tr_ctx *ctx, tr_pid pid);
+
+/* ---- Watching ------------------------------------------------------------ */
+
+/*
+ * Sent once to every watcher when the watched actor ends. TR_OK: it stopped;
+ * TR_ENOACTOR: it was gone already; else the error that it failed with.
+ */
+struct tr_down {
+    tr_pid who;
+    tr_err reason;
+};
+TR_API extern const struct tr_type tr_down_type;
+
+/* Idempotent. Actors only. */
+TR_API void tr_watch(tr_ctx *ctx, tr_pid pid);
+/* A tr_down already under way still arrives. */
+TR_API void tr_unwatch(tr_ctx *ctx, tr_pid pid);
+
+/* ---- Failing ------------------------------------------------------------- */
+
+/*
+ * Writes why the handler fails and returns `code`:
+ *     return tr_fail(ctx, TR_EINVAL, "amount is %d, want >= 0", amount);
+ * The text (cut at 255 bytes) reaches the supervisor's event and the log.
+ */
+TR_API tr_err tr_fail(tr_ctx *ctx, tr_err code, const char *fmt, ...) TR_PRINTF(3, 4) TR_MUST_USE;
+
+/* For the end of a hand-written receive: the message becomes a dead letter. */
+TR_API tr_err tr_unhandled(tr_ctx *ctx) TR_MUST_USE;
+
+/* ---- Dispatch ------------------------------------------------------------ */
+
+/*
+ * TR_DISPATCH(counter, COUNTER_HANDLERS) writes counter_receive() and
+ * counter_accepts[] from one list of (message type, handler) pairs. Handlers are
+ * ordinary typed functions
+ *     tr_err on_add(tr_ctx *ctx, struct counter *self, const struct counter_add *msg);
+ * and one whose parameter does not fit its message type does not compile.
+ */
+#define TR_ON_CALL_(T, fn)      \
+    if (msg->type == &T##_type) \
+        return fn(ctx, self, (const struct T *)msg->body);
+#define TR_ON_TYPE_(T, fn) &T##_type,
+#define TR_DISPATCH(NAME, HANDLERS)                                            \
+    static tr_err NAME##_receive(tr_ctx *ctx, void *state, const tr_msg *msg)  \
+    {                                                                          \
+        struct NAME *self = (struct NAME *)state;                              \
+        (void)self;                                                            \
+        HANDLERS(TR_ON_CALL_)                                                  \
+        return tr_unhandled(ctx);                                              \
+    }                                                                          \
+    static const struct tr_type *const NAME##_accepts[] = {HANDLERS(TR_ON_TYPE_) NULL}
+
+/*
+ * TR_BATCH(ledger, post, on_posts) writes ledger_receive_batch() around
+ *     tr_err on_posts(tr_ctx *ctx, struct ledger *self,
+ *                     const struct post *const *posts, size_t count);
+ * Set .receive_batch, .batch_type = &post_type and .batch_max in the actor's table.
+ */
+#define TR_BATCH(NAME, T, fn)                                                                    \
+    static tr_err NAME##_receive_batch(tr_ctx *ctx, void *state, const struct tr_batch *batch)   \
+    {                                                                                            \
+        return fn(ctx, (struct NAME *)state, (const struct T *const *)batch->bodies,             \
+                  batch->count);                                                                 \
+    }                                                                                            \
+    typedef int NAME##_batch_needs_semicolon_
+
+TR_END_DECLS
+
+#endif

@@ -1,0 +1,188 @@
+/*
+ * troupe/message.h - message types, PIDs, and sending.
+ *
+ * A message is a flat C struct. Sending copies it once, into a pooled block; the
+ * receiver borrows that block until its handler returns.
+ */
+#ifndef TROUPE_MESSAGE_H
+#define TROUPE_MESSAGE_H
+
+#include "troupe/api.h"
+#include "troupe/error.h"
+
+TR_BEGIN_DECLS
+
+/* ---- PIDs ---------------------------------------------------------------- */
+
+/*
+ * The name of an actor: a value, not a pointer. Copy it, compare it, store it, put
+ * it into messages. It never dangles: what is sent to an actor that has ended
+ * becomes a dead letter, also when its place in the table has a new tenant.
+ */
+typedef struct tr_pid {
+    uint64_t bits; /* generation:32 | slot:32; 0 is nobody */
+} tr_pid;
+
+#define TR_NOBODY ((tr_pid){0})
+
+static inline bool tr_pid_equal(tr_pid a, tr_pid b)
+{
+    return a.bits == b.bits;
+}
+
+/* True for TR_NOBODY and for the result of a tr_spawn() that failed. */
+static inline bool tr_pid_is_nobody(tr_pid pid)
+{
+    return (uint32_t)pid.bits == 0;
+}
+
+/* TR_OK for an actor's PID (alive or not); otherwise why this PID is nobody. */
+static inline tr_err tr_pid_err(tr_pid pid)
+{
+    if (!tr_pid_is_nobody(pid))
+        return TR_OK;
+    return pid.bits == 0 ? TR_ENOACTOR : (tr_err)(pid.bits >> 32);
+}
+
+/* ---- Types --------------------------------------------------------------- */
+
+struct tr_codec;
+
+/* The message never gets dropped by an overflow policy. */
+#define TR_TYPE_CONTROL 1u
+/* What it carries was promised to someone: drop policies are refused for it. */
+#define TR_TYPE_DURABLE 2u
+
+/* Describes a message type. Its address is its identity. */
+struct tr_type {
+    const char *name;             /* the full name on the wire */
+    size_t size;                  /* bytes of the struct, at most TR_MESSAGE_SIZE_MAX */
+    const struct tr_codec *codec; /* NULL: the message never leaves the process */
+    uint32_t flags;               /* TR_TYPE_… */
+};
+
+/* Largest body of one message, in bytes; larger ones are refused with TR_EFULL. */
+#define TR_MESSAGE_SIZE_MAX ((size_t)64 << 20)
+
+/*
+ * Declares the plain struct `T` as a message type. Weak, so that every file that
+ * includes the declaration shares one descriptor.
+ */
+#define TR_TYPE(T) TR_TYPE_FLAGS(T, 0)
+#define TR_TYPE_FLAGS(T, FLAGS)              \
+    extern const struct tr_type T##_type;    \
+    TR_WEAK const struct tr_type T##_type = {#T, sizeof(struct T), NULL, (FLAGS)}
+
+/* A received message. Borrowed: valid until the handler returns. */
+typedef struct tr_msg {
+    const struct tr_type *type;
+    const void *body;
+    size_t size; /* bytes of the body; type->size unless it was sent with tr_send_take() */
+} tr_msg;
+
+/* The body if `msg` is of `type`, else NULL. */
+static inline const void *tr_body(const tr_msg *msg, const struct tr_type *type)
+{
+    return msg->type == type ? msg->body : NULL;
+}
+
+/* tr_as(msg, order_place): a const struct order_place *, or NULL. */
+#define tr_as(msg, T) ((const struct T *)tr_body((msg), &T##_type))
+
+/* ---- Sending ------------------------------------------------------------- */
+
+/* Count 1 or 2…32 arguments: a type alone, or a type and its fields. */
+#define TR_PICK_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18,  \
+                 a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, pick, ...)  \
+    pick
+#define TR_VALUE_(...)                                                                             \
+    TR_PICK_(__VA_ARGS__, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_,         \
+             TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_,         \
+             TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_,         \
+             TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_,         \
+             TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_,         \
+             TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_1_, 0)                                             \
+    (__VA_ARGS__)
+#define TR_VALUE_1_(T) &T##_type, &(struct T){0}, sizeof(struct T)
+#define TR_VALUE_N_(T, ...) &T##_type, &(struct T){__VA_ARGS__}, sizeof(struct T)
+
+/*
+ * A fresh message body of `size` bytes (uninitialised), aligned to 8. Fill it and
+ * hand it over with tr_send_take() or one of its siblings, or give it back with
+ * tr_msg_free(). `size` may differ from type->size: a trailing array may be longer.
+ * NULL at the system's memory cap or above TR_MESSAGE_SIZE_MAX.
+ */
+TR_API void *tr_msg_new(tr_ctx *ctx, const struct tr_type *type, size_t size) TR_MUST_USE;
+
+/* Gives back a body of tr_msg_new() that was not sent. NULL is fine. */
+TR_API void tr_msg_free(tr_ctx *ctx, void *body);
+
+/*
+ * Sends a body of tr_msg_new() without copying it. `body` is *taken*. Never fails
+ * and never blocks: what cannot be delivered becomes a dead letter with a reason.
+ */
+TR_API void tr_send_take(tr_ctx *ctx, tr_pid to, void *body);
+
+/* Used by the macros: counts a message that found no memory as a dead letter. */
+TR_API TR_COLD void tr_send_refused_(tr_ctx *ctx, tr_pid to, const struct tr_type *type);
+
+/* tr_send(ctx, to, counter_add, .amount = 5): copies; never blocks; never fails. */
+#define tr_send(ctx, to, ...) tr_send_((ctx), (to), TR_VALUE_(__VA_ARGS__))
+static inline void tr_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,
+                            size_t size)
+{
+    void *block = tr_msg_new(ctx, type, size);
+    if (TR_UNLIKELY_(!block)) {
+        tr_send_refused_(ctx, to, type);
+        return;
+    }
+    memcpy(block, body, size);
+    tr_send_take(ctx, to, block);
+}
+
+/*
+ * Like tr_send(), for a producer that can slow down. TR_EFULL when the receiver's
+ * mailbox or the system's memory is at its limit, TR_ENOACTOR when nobody is there,
+ * TR_ECLOSING during shutdown; then nothing was sent and nothing counted.
+ */
+#define tr_try_send(ctx, to, ...) tr_try_send_((ctx), (to), TR_VALUE_(__VA_ARGS__))
+TR_API TR_MUST_USE tr_err tr_try_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type,
+                                       const void *body, size_t size);
+
+/*
+ * Sends one message to `count` actors. The body is stored once and shared; each
+ * receiver sees it as its own, read-only message.
+ */
+#define tr_broadcast(ctx, pids, count, ...) \
+    tr_broadcast_((ctx), (pids), (count), TR_VALUE_(__VA_ARGS__))
+TR_API void tr_broadcast_(tr_ctx *ctx, const tr_pid *pids, size_t count,
+                          const struct tr_type *type, const void *body, size_t size);
+
+/*
+ * A received message kept beyond its handler. Read-only, shared by count; may be
+ * put into the actor's state and into other messages' fields within the process
+ * (the count is then the application's to keep right).
+ */
+typedef struct tr_ref {
+    struct tri_block *block; /* private */
+} tr_ref;
+
+/* Keeps the message now being handled; one tr_msg_unref() per tr_msg_ref(). */
+TR_API tr_ref tr_msg_ref(tr_ctx *ctx, const tr_msg *msg);
+TR_API void tr_msg_unref(tr_ctx *ctx, tr_ref ref);
+
+/* What `ref` holds. */
+TR_API tr_msg tr_ref_msg(tr_ref ref);
+
+/* Sends the kept message on, without copying its body. `ref` stays the caller's. */
+TR_API void tr_send_ref(tr_ctx *ctx, tr_pid to, tr_ref ref);
+
+/*
+ * Sends the message now being handled on to another actor, without copying its
+ * body; whoever waits for an answer then gets it from there.
+ */
+TR_API void tr_forward(tr_ctx *ctx, tr_pid to, const tr_msg *msg);
+
+TR_END_DECLS
+
+#endif
