@@ -1,0 +1,97 @@
+/* The message accounts. */
+#include "core/cold.h"
+#include "core/send.h"
+
+bool tr_accounts_balance(const struct tr_accounts *a)
+{
+    uint64_t right = a->processed + a->dropped + a->queued + a->unknown;
+    for (int i = 0; i < TR_DEAD_REASON_COUNT; i++)
+        right += a->dead[i];
+    return a->accepted == right;
+}
+
+static void add_counts(struct tr_accounts *sum, const struct tri_counts *c)
+{
+    sum->accepted += tri_load(&c->accepted, TRI_RELAXED);
+    sum->processed += tri_load(&c->processed, TRI_RELAXED);
+    sum->dropped += tri_load(&c->dropped, TRI_RELAXED);
+    sum->unknown += tri_load(&c->unknown, TRI_RELAXED);
+    for (int i = 0; i < TR_DEAD_REASON_COUNT; i++)
+        sum->dead[i] += tri_load(&c->dead[i], TRI_RELAXED);
+}
+
+/* Messages waiting in one cell. Exact only if nobody owns the cell, or if its owner asks. */
+static uint64_t waiting(struct tri_cell *cell)
+{
+    if (!tri_load(&cell->head, TRI_ACQUIRE))
+        return 0;
+    struct tri_block *stub = tri_cell_stub(cell);
+    struct tri_block *block = cell->first;
+    bool done = cell->flags & TRI_CELL_FIRST_DONE;
+    uint64_t count = 0;
+    for (; block; block = tri_load(&block->next, TRI_ACQUIRE)) {
+        if (block != stub && !done)
+            count++;
+        done = false;
+    }
+    return count;
+}
+
+/* Who may own cells while this walks them? Nobody: at rest all are idle or held. */
+static uint64_t waiting_everywhere(struct tr_system *sys)
+{
+    uint64_t sum = 0;
+    tri_spin_lock(&sys->slots.lock);
+    uint32_t chunks = sys->slots.chunk_count;
+    tri_spin_unlock(&sys->slots.lock);
+    for (uint32_t slot = 1; slot < chunks << TRI_SLOT_CHUNK_BITS; slot++) {
+        struct tri_cell *cell = tri_slot_cell(&sys->slots, slot);
+        /* Held cells are the only ones with mail at rest. */
+        if (tri_load(&cell->held, TRI_ACQUIRE))
+            sum += waiting(cell);
+    }
+    return sum;
+}
+
+bool tri_system_at_rest(struct tr_system *sys);
+
+void tr_system_accounts(tr_system *sys, struct tr_accounts *ret)
+{
+    *ret = (struct tr_accounts){0};
+    for (uint32_t i = 0; i < sys->worker_count; i++)
+        add_counts(ret, &sys->workers[i]->ctx.counts);
+    for (uint32_t i = 0; i < TR_OUTSIDE_MAX; i++) {
+        if (sys->outside[i])
+            add_counts(ret, &sys->outside[i]->counts);
+    }
+    if (tri_system_at_rest(sys)) {
+        ret->queued = waiting_everywhere(sys);
+        return;
+    }
+    /* While messages flow, what is not yet accounted for must be on its way. */
+    uint64_t accepted = ret->accepted;
+    ret->accepted = 0;
+    uint64_t rest = ret->processed + ret->dropped + ret->unknown;
+    for (int i = 0; i < TR_DEAD_REASON_COUNT; i++)
+        rest += ret->dead[i];
+    ret->accepted = accepted > rest ? accepted : rest;
+    ret->queued = ret->accepted - rest;
+}
+
+tr_err tr_actor_accounts(tr_ctx *ctx, tr_pid pid, struct tr_accounts *ret)
+{
+    struct tri_cell *cell = tri_pid_cell(&ctx->sys->slots, pid);
+    if (!cell)
+        return TR_ENOACTOR;
+    *ret = (struct tr_accounts){.processed = cell->processed};
+    uint64_t done = cell->taken;
+    const struct tri_cold *cold = cell->cold;
+    if (cold) {
+        ret->dropped = cold->dropped;
+        for (int i = 0; i < TR_DEAD_REASON_COUNT; i++)
+            ret->dead[i] = cold->dead[i];
+    }
+    ret->queued = tri_load(&cell->held, TRI_ACQUIRE) || ctx->cell == cell ? waiting(cell) : 0;
+    ret->accepted = done + ret->queued;
+    return TR_OK;
+}

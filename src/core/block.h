@@ -1,0 +1,54 @@
+/*
+ * core/block.h - the layout of a message in memory.
+ *
+ * A block is a header and a body. 40 bytes of header leave 24 for the body of a message in
+ * the smallest size class (64 bytes, one cache line), which is most messages.
+ */
+#ifndef TROUPE_CORE_BLOCK_H
+#define TROUPE_CORE_BLOCK_H
+
+#include "base/atomic.h"
+#include "troupe/message.h"
+
+/* Flags of a block. Any flag sends the message through the slow paths. */
+#define TRI_BLOCK_SHARED 1u  /* an envelope: the body is a pointer to the block that has it */
+#define TRI_BLOCK_COUNTED 2u /* kept by references; `gen` counts them */
+#define TRI_BLOCK_SIZED 4u   /* the body's size is in the block's last 8 bytes */
+#define TRI_BLOCK_REPLY 8u   /* an answer: `call` names the call it answers */
+#define TRI_BLOCK_POISON 16u /* no message: the actor ends when it gets here */
+#define TRI_BLOCK_REQUEST 32u /* `call` is set and `from` waits for an answer */
+
+struct tri_block {
+    TRI_ATOMIC(struct tri_block *) next; /* mailbox or free list */
+    const struct tr_type *type;
+    /* The generation that the message was sent to. Once its receiver has checked it, the
+     * same field counts the references to a COUNTED block. */
+    TRI_ATOMIC(uint32_t) gen;
+    uint16_t owner; /* id of the context whose pool the block belongs to */
+    uint8_t size_class;
+    uint8_t flags;
+    tr_pid from;
+    uint64_t call;
+};
+
+#define TRI_BLOCK_HEADER (sizeof(struct tri_block))
+
+static inline void *tri_block_body(struct tri_block *block)
+{
+    return block + 1;
+}
+
+static inline struct tri_block *tri_block_of(void *body)
+{
+    return (struct tri_block *)body - 1;
+}
+
+/* The block that holds the body: another one for envelopes. */
+static inline struct tri_block *tri_block_payload(struct tri_block *block)
+{
+    if (block->flags & TRI_BLOCK_SHARED)
+        return *(struct tri_block **)tri_block_body(block);
+    return block;
+}
+
+#endif

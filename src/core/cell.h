@@ -1,0 +1,82 @@
+/*
+ * core/cell.h - the actor cell: one slot of the PID table.
+ *
+ * A cell is 128 bytes of type-stable memory: its address never becomes anything else while
+ * the system lives, so a sender with a stale PID reads a generation that does not match,
+ * never garbage. What few actors need (name, watchers, timers, calls) hangs on `cold`.
+ *
+ * Who owns a cell: whoever made `head` non-NULL, until it makes it NULL again. Ownership is
+ * handed on through the run queues. Only the owner touches the other fields, except those
+ * marked shared.
+ */
+#ifndef TROUPE_CORE_CELL_H
+#define TROUPE_CORE_CELL_H
+
+#include "base/atomic.h"
+#include "core/block.h"
+#include "core/state.h"
+#include "os/spin.h"
+#include "troupe/actor.h"
+
+/* Flags of a cell: why the next turn must take the slow path. */
+#define TRI_CELL_STOP 1u       /* tr_stop() on itself */
+#define TRI_CELL_FIRST_DONE 2u /* `first` was processed; it only holds the queue's end */
+#define TRI_CELL_PROXY 4u      /* messages go to cold->proxy, not to an actor */
+#define TRI_CELL_GUARDIAN 8u   /* the root of all */
+#define TRI_CELL_BOUNDED 16u   /* cold->mailbox_max holds */
+#define TRI_CELL_IDLE_TIMER 32u /* a receive timeout is set */
+#define TRI_CELL_BATCHES 64u   /* the actor takes batches */
+#define TRI_CELL_INITED 128u   /* init succeeded: stop is owed */
+#define TRI_CELL_RESTARTED 256u /* the next init is a restart's */
+/* Flags that keep a cell off the short path for good. */
+#define TRI_CELL_SLOW (TRI_CELL_STOP | TRI_CELL_FIRST_DONE | TRI_CELL_PROXY | TRI_CELL_GUARDIAN | \
+                       TRI_CELL_BATCHES)
+
+struct tri_cold;
+
+struct tri_cell {
+    /* Line 0: what a message needs. */
+    TRI_ATOMIC(struct tri_block *) head; /* shared: newest message; NULL: idle */
+    TRI_ATOMIC(uint32_t) gen;            /* shared: of the tenant; read by senders */
+    uint8_t state;                       /* enum tri_state */
+    uint8_t size_class;                  /* of `data` */
+    uint16_t flags;
+    struct tri_block *first; /* next message to process */
+    const struct tr_actor *actor;
+    void *data; /* state, then the spawn argument */
+    struct tri_cell *run_next;
+    uint64_t taken;     /* messages taken out of the mailbox */
+    uint64_t processed; /* … of them handled */
+
+    /* Line 1: what only its life needs. */
+    TRI_ATOMIC(struct tri_block *) sys; /* shared: system messages, newest first */
+    TRI_ATOMIC(struct tri_block *) stub; /* a message's `next`: what wakes an idle cell */
+    struct tri_cold *cold;
+    const struct tr_supervision *supervise;
+    TRI_ATOMIC(uint32_t) held; /* shared: 1: not idle, but waits for system messages only */
+    struct tri_spin lock;      /* guards the list of children */
+    uint32_t slot;
+    uint32_t parent;
+    uint32_t child_first; /* newest first; under lock */
+    uint32_t sib_next;    /* under the parent's lock */
+    uint32_t sib_prev;
+    uint16_t owner; /* pool that `data` came from */
+    bool wants_gone; /* under lock: tell this cell when the last child has ended */
+};
+
+_Static_assert(sizeof(struct tri_cell) == 128, "a cell is two cache lines");
+
+/* The stub plays a message; only its `next` exists. */
+_Static_assert(offsetof(struct tri_block, next) == 0, "the stub is a block's first field");
+static inline struct tri_block *tri_cell_stub(struct tri_cell *cell)
+{
+    return (struct tri_block *)(void *)&cell->stub;
+}
+
+static inline tr_pid tri_cell_pid(const struct tri_cell *cell)
+{
+    uint32_t gen = tri_load(&cell->gen, TRI_RELAXED); /* Owner or creator: it cannot change. */
+    return (tr_pid){(uint64_t)gen << 32 | cell->slot};
+}
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * core/cold.h - what few actors need, allocated when first needed.
+ */
+#ifndef TROUPE_CORE_COLD_H
+#define TROUPE_CORE_COLD_H
+
+#include "core/calls.h"
+#include "core/ctx.h"
+#include "core/supervise.h"
+#include "core/timers.h"
+
+/* A growing list of PIDs. */
+struct tri_pids {
+    tr_pid *items;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+/* False when out of memory. Adding twice is adding once. */
+bool tri_pids_add(struct tri_pids *pids, tr_pid pid);
+bool tri_pids_remove(struct tri_pids *pids, tr_pid pid);
+void tri_pids_fini(struct tri_pids *pids);
+
+/* Something that takes messages in place of an actor: a waiting thread, a remote peer. */
+struct tri_proxy {
+    /* One message; borrowed. Runs on a worker, one at a time. */
+    void (*deliver)(struct tri_proxy *proxy, struct tr_ctx *ctx, struct tri_block *block);
+    /* The last call: the proxy's cell is gone. */
+    void (*ended)(struct tri_proxy *proxy, struct tr_ctx *ctx);
+};
+
+struct tri_cold {
+    char *name;
+    struct tri_pids watchers; /* who gets a tr_down */
+    struct tri_pids probers;  /* who gets a TRI_SYS_GONE: they wait for an answer */
+    struct tri_pids watching; /* whose watcher this is */
+    struct tri_actor_timers timers;
+    struct tri_calls calls;
+    struct tri_timer call_timer;
+    struct tri_timer idle_timer;
+    struct tri_timer backoff_timer;
+    unsigned idle_ms;
+    uint64_t active_ns; /* when the last message came */
+    struct tri_restarts restarts; /* written by the supervisor while this one is suspended */
+    tr_err fail_code;
+    tr_err end_reason;
+    char *fail_text;
+    struct tri_proxy *proxy;
+    bool subscribed;
+    uint64_t dropped;
+    uint64_t dead[TR_DEAD_REASON_COUNT];
+};
+
+/* The cell's cold part, made if need be; NULL when out of memory. Owner only. */
+struct tri_cold *tri_cold(struct tri_cell *cell);
+void tri_cold_free(struct tri_cell *cell);
+
+#endif

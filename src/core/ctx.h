@@ -1,0 +1,183 @@
+/*
+ * core/ctx.h - contexts (outside threads and workers) and the system they belong to.
+ */
+#ifndef TROUPE_CORE_CTX_H
+#define TROUPE_CORE_CTX_H
+
+#include "base/prng.h"
+#include "core/cell.h"
+#include "core/pool.h"
+#include "core/wheel.h"
+#include "os/park.h"
+#include "os/spin.h"
+#include "os/thread.h"
+#include "troupe/event.h"
+#include "troupe/request.h"
+#include "troupe/system.h"
+
+#define TRI_WORKERS_MAX 256u
+#define TRI_CONTEXTS_MAX (TRI_WORKERS_MAX + TR_OUTSIDE_MAX)
+
+/* What a context counts. Only its own thread writes (plain load, relaxed store); others read
+ * relaxed: each figure is whole, their sum is exact only at rest. */
+struct tri_counts {
+    TRI_ATOMIC(uint64_t) accepted;
+    TRI_ATOMIC(uint64_t) processed;
+    TRI_ATOMIC(uint64_t) dropped;
+    TRI_ATOMIC(uint64_t) dead[TR_DEAD_REASON_COUNT];
+    TRI_ATOMIC(uint64_t) unknown;
+    TRI_ATOMIC(uint64_t) spawned;
+    TRI_ATOMIC(uint64_t) ended;
+    TRI_ATOMIC(uint64_t) failed;
+    TRI_ATOMIC(uint64_t) restarted;
+};
+
+static inline void tri_count(TRI_ATOMIC(uint64_t) *counter, uint64_t n)
+{
+    tri_store(counter, tri_load(counter, TRI_RELAXED) + n, TRI_RELAXED);
+}
+
+/* Free slots that a context keeps for itself. */
+#define TRI_SLOT_CACHE 256u
+
+struct tri_worker;
+
+struct tr_ctx {
+    struct tr_system *sys;
+    struct tri_worker *worker; /* NULL: an outside thread */
+    struct tri_cell *cell;     /* the actor being run; NULL outside of actors */
+    struct tri_block *block;   /* the message being handled */
+    struct tri_block **batch;  /* or the messages of the batch */
+    size_t batch_count;
+    tr_msg msg;
+    uint32_t gen; /* of `cell` */
+    uint16_t id;
+    bool attention; /* the handler did something that ends the short path */
+    bool unhandled; /* … by not handling its message */
+    struct tri_counts counts;
+    struct tri_pool pool;
+    uint32_t slots[TRI_SLOT_CACHE];
+    uint32_t slot_count;
+    struct tri_prng prng;
+    bool in_use; /* outside contexts: taken; under outside_lock */
+    tr_err fail_code; /* what the last tr_fail() returned, */
+    char fail_text[256]; /* and what it wrote */
+};
+
+static inline tr_pid tri_ctx_self(const struct tr_ctx *ctx)
+{
+    return ctx->cell ? (tr_pid){(uint64_t)ctx->gen << 32 | ctx->cell->slot} : TR_NOBODY;
+}
+
+#define TRI_RING_SIZE 1024u /* a power of two */
+
+/* A timer wheel and the lock that lets other workers fire it when its own is stuck. */
+struct tri_timers {
+    struct tri_spin lock;
+    TRI_ATOMIC(uint64_t) next_tick; /* a hint: when to look */
+    struct tri_wheel wheel;
+};
+
+struct tri_worker {
+    struct tr_ctx ctx;
+    struct tri_cell *handoff; /* made runnable by the current actor: next to run */
+    uint64_t now_ns;          /* of the last look at the clock */
+    uint64_t look_cycles;     /* cycle counter then */
+    uint32_t turns_to_look;
+    uint32_t turns_per_look;
+    uint32_t pops;     /* from the ring since the last look */
+    uint32_t handoffs; /* in a row */
+    struct tri_thread thread;
+    uint64_t steal_seed;
+    struct tri_block **batch_blocks; /* TR_BATCH_MAX each: the batch being handled */
+    const void **batch_bodies;
+
+    /* Shared with thieves. */
+    _Alignas(64) TRI_ATOMIC(uint32_t) ring_head;
+    TRI_ATOMIC(uint32_t) ring_tail;
+    TRI_ATOMIC(uint32_t) turn_cycles; /* what one place in the ring costs, on average */
+    TRI_ATOMIC(uint64_t) turns;       /* ever: stands still in an endless handler */
+    TRI_ATOMIC(uint64_t) steals;
+    TRI_ATOMIC(uint64_t) parks;
+    TRI_ATOMIC(struct tri_cell *) running; /* what the watchdog would report */
+    _Alignas(64) TRI_ATOMIC(struct tri_cell *) ring[TRI_RING_SIZE];
+    _Alignas(64) struct tri_spin over_lock; /* what did not fit into the ring */
+    struct tri_cell *over_first;
+    struct tri_cell *over_last;
+    TRI_ATOMIC(uint32_t) over_count;
+    _Alignas(64) struct tri_park park;
+    TRI_ATOMIC(uint32_t) parked; /* 1: asleep or about to be; whoever makes it 0 wakes it */
+    struct tri_timers timers;
+};
+
+struct tri_names;
+struct tri_events;
+struct tri_offload;
+struct tri_monitor;
+
+#define TRI_SLOT_CHUNK_BITS 8u
+#define TRI_SLOT_CHUNK (1u << TRI_SLOT_CHUNK_BITS)
+#define TRI_SLOT_BITS 24u
+#define TRI_SLOT_CHUNKS (1u << (TRI_SLOT_BITS - TRI_SLOT_CHUNK_BITS))
+
+/* The PID table: chunks of cells, mapped when needed and kept to the end. */
+struct tri_slots {
+    TRI_ATOMIC(struct tri_cell *) *chunks; /* TRI_SLOT_CHUNKS of them */
+    struct tri_spin lock;
+    uint32_t chunk_count;
+    uint32_t slots_max;
+    uint32_t *free; /* slots that the contexts gave back; under lock */
+    uint32_t free_count;
+    uint32_t free_capacity;
+};
+
+enum tri_phase { TRI_OPEN, TRI_DRAINING, TRI_CLOSED };
+
+struct tr_system {
+    struct tr_config config;
+    char *node;
+    struct tri_slots slots;
+    struct tri_pool_limit limit;
+    struct tri_worker **workers;
+    uint32_t worker_count;
+    struct tr_ctx *root; /* manual systems: the worker's own context */
+    struct tri_pool *pools[TRI_CONTEXTS_MAX];
+    struct tr_ctx *outside[TR_OUTSIDE_MAX];
+    tri_mutex outside_lock;
+    struct tri_cell *guardian;
+    TRI_ATOMIC(uint32_t) phase;  /* enum tri_phase */
+    TRI_ATOMIC(bool) quit;       /* workers: leave */
+    uint64_t wake_cycles;        /* queue length × turn cycles that is worth a wake-up */
+
+    /* What outside threads made runnable. */
+    _Alignas(64) struct tri_spin inject_lock;
+    struct tri_cell *inject_first;
+    struct tri_cell *inject_last;
+    TRI_ATOMIC(uint32_t) inject_count;
+
+    _Alignas(64) TRI_ATOMIC(uint32_t) parked_count;
+    TRI_ATOMIC(uint32_t) searching; /* workers that look for work */
+    TRI_ATOMIC(uint32_t) offload_pending;
+    tri_mutex rest_lock;
+    tri_cond rest_cond;
+    TRI_ATOMIC(uint32_t) rest_waiters;
+
+    struct tri_names *names;
+    struct tri_events *events;
+    struct tri_offload *offload;
+    struct tri_monitor *monitor;
+
+    tri_mutex failure_lock;
+    tr_err failure;
+    char failure_text[256];
+    TRI_ATOMIC(uint64_t) log_window; /* second in which the last lines were logged */
+    TRI_ATOMIC(uint32_t) log_lines;
+    TRI_ATOMIC(uint64_t) tick_ns; /* the clock as the monitor last saw it */
+};
+
+uint64_t tri_sys_mono_ns(const struct tr_system *sys);
+
+/* The clock as this context last saw it; within 10 ms of the truth. */
+uint64_t tri_ctx_now_ns(struct tr_ctx *ctx);
+
+#endif

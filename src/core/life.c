@@ -1,0 +1,498 @@
+#include "core/life.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "core/cold.h"
+#include "core/events.h"
+#include "core/log.h"
+#include "core/mailbox.h"
+#include "core/names.h"
+#include "core/request.h"
+#include "core/sched.h"
+#include "core/send.h"
+#include "core/turn.h"
+#include "core/watch.h"
+#include "troupe/timer.h"
+
+#include <stdio.h>
+
+void tri_life_requeue(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    if (ctx->worker)
+        tri_sched_push(ctx->worker, cell);
+    else
+        tri_sched_inject(ctx->sys, cell);
+}
+
+/* ---- Family -------------------------------------------------------------- */
+
+static struct tri_cell *cell_at(struct tr_system *sys, uint32_t slot)
+{
+    return tri_slot_cell(&sys->slots, slot);
+}
+
+static struct tri_cell *parent_of(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    return cell_at(ctx->sys, cell->parent);
+}
+
+bool tri_life_has_children(struct tri_cell *cell)
+{
+    tri_spin_lock(&cell->lock);
+    bool has = cell->child_first != 0;
+    tri_spin_unlock(&cell->lock);
+    return has;
+}
+
+bool tri_life_adopt(struct tri_cell *parent, struct tri_cell *child)
+{
+    tri_spin_lock(&parent->lock);
+    bool takes = !parent->wants_gone;
+    if (takes) {
+        child->parent = parent->slot;
+        child->sib_prev = 0;
+        child->sib_next = parent->child_first;
+        parent->child_first = child->slot;
+    }
+    tri_spin_unlock(&parent->lock);
+    return takes;
+}
+
+void tri_life_orphan(struct tr_ctx *ctx, struct tri_cell *child)
+{
+    if (child->parent == 0)
+        return; /* The guardian and proxies. */
+    struct tri_cell *parent = parent_of(ctx, child);
+    tri_spin_lock(&parent->lock);
+    if (child->sib_prev)
+        cell_at(ctx->sys, child->sib_prev)->sib_next = child->sib_next;
+    else
+        parent->child_first = child->sib_next;
+    if (child->sib_next)
+        cell_at(ctx->sys, child->sib_next)->sib_prev = child->sib_prev;
+    if (parent->child_first == 0 && parent->wants_gone)
+        /* Under the lock the parent is still there; if it is not when this arrives, the
+         * generation tells. */
+        tri_sys_push(ctx, parent,
+                     tri_sys_new(ctx, (uint32_t)(tri_cell_pid(parent).bits >> 32),
+                                 TRI_SYS_CHILDREN_GONE, TR_NOBODY, 0));
+    tri_spin_unlock(&parent->lock);
+}
+
+/* Sends a system message to the children from the newest to `last` (0: to all). */
+static void tell_children(struct tr_ctx *ctx, struct tri_cell *cell, enum tri_sys_kind kind,
+                          uint64_t arg, uint32_t last)
+{
+    tri_spin_lock(&cell->lock);
+    for (uint32_t slot = cell->child_first; slot != 0;) {
+        struct tri_cell *child = cell_at(ctx->sys, slot);
+        /* Linked, so it has not ended: its generation is its own. */
+        uint32_t gen = tri_load(&child->gen, TRI_RELAXED);
+        tri_sys_push(ctx, child, tri_sys_new(ctx, gen, kind, TR_NOBODY, arg));
+        if (slot == last)
+            break;
+        slot = child->sib_next;
+    }
+    tri_spin_unlock(&cell->lock);
+}
+
+static void stop_children(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    tri_spin_lock(&cell->lock);
+    cell->wants_gone = true;
+    tri_spin_unlock(&cell->lock);
+    tell_children(ctx, cell, TRI_SYS_STOP, TR_OK, 0);
+}
+
+/* ---- Start --------------------------------------------------------------- */
+
+void tri_life_init(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    const struct tr_actor *actor = cell->actor;
+    tr_err err = actor->init ? actor->init(ctx, cell->data, tri_life_arg(cell)) : TR_OK;
+    ctx->attention = false;
+    if (err) {
+        tri_life_failed(ctx, cell, err);
+        return;
+    }
+    cell->flags |= TRI_CELL_INITED;
+    tri_state_move(&cell->state, TRI_RUNNING);
+    if (cell->flags & TRI_CELL_RESTARTED) {
+        cell->flags &= (uint16_t)~TRI_CELL_RESTARTED;
+        if (actor->restarted)
+            actor->restarted(ctx, cell->data, cell->cold->fail_code);
+    }
+}
+
+/* ---- Failure ------------------------------------------------------------- */
+
+void tri_life_failed(struct tr_ctx *ctx, struct tri_cell *cell, tr_err err)
+{
+    struct tri_cold *cold = tri_cold(cell);
+    ctx->attention = true;
+    tri_count(&ctx->counts.failed, 1);
+    if (cell->state != TRI_RUNNING && cell->state != TRI_STARTING)
+        return; /* It is being stopped or restarted anyway. */
+    if (!cold) {
+        cell->flags |= TRI_CELL_STOP;
+        return;
+    }
+    cold->fail_code = err;
+    if (!cold->fail_text)
+        cold->fail_text = tri_calloc(1, 256);
+    if (cold->fail_text) {
+        bool said = ctx->fail_code == err;
+        memcpy(cold->fail_text, said ? ctx->fail_text : "", said ? 256 : 1);
+    }
+    ctx->fail_code = TR_OK;
+    tri_state_move(&cell->state, TRI_SUSPENDED);
+    struct tri_cell *parent = parent_of(ctx, cell);
+    uint32_t gen = tri_load(&parent->gen, TRI_RELAXED); /* A parent outlives its children. */
+    tri_sys_push(ctx, parent,
+                 tri_sys_new(ctx, gen, TRI_SYS_CHILD_FAILED, tri_cell_pid(cell), (uint64_t)err));
+}
+
+/* A failure that nobody took: the system ends, with a report. */
+static void root_failed(struct tr_ctx *ctx, struct tri_cell *child, tr_err err)
+{
+    struct tr_system *sys = ctx->sys;
+    const char *text = child->cold->fail_text ? child->cold->fail_text : "";
+    tri_mutex_lock(&sys->failure_lock);
+    if (sys->failure == TR_OK) {
+        sys->failure = err;
+        snprintf(sys->failure_text, sizeof sys->failure_text, "actor %s (%" PRIx64 "): %s%s%s",
+                 child->actor->name ? child->actor->name : "?", tri_cell_pid(child).bits,
+                 tr_strerror(err), *text ? ": " : "", text);
+    }
+    tri_mutex_unlock(&sys->failure_lock);
+    tri_log(sys, TR_LOG_ERROR, "a failure reached the root, all actors stop: %s",
+            sys->failure_text);
+    stop_children(ctx, sys->guardian);
+}
+
+static void publish_failure(struct tr_ctx *ctx, struct tri_cell *child, tr_err err,
+                            const struct tri_decision *decision)
+{
+    static const char *const words[] = {"restart", "stop", "escalate", "resume"};
+    struct tr_actor_failed event = {.who = tri_cell_pid(child),
+                                    .actor = child->actor,
+                                    .code = err,
+                                    .directive = decision->directive,
+                                    .restarts = decision->failures};
+    if (child->cold->fail_text)
+        memcpy(event.text, child->cold->fail_text, sizeof event.text);
+    tri_log(ctx->sys, TR_LOG_WARN, "actor %s (%" PRIx64 ") failed: %s%s%s; %s",
+            child->actor->name ? child->actor->name : "?", event.who.bits, tr_strerror(err),
+            event.text[0] ? ": " : "", event.text, words[decision->directive]);
+    tr_publish_(ctx, &tr_actor_failed_type, &event, sizeof event);
+}
+
+void tri_life_child_failed(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid child_pid, tr_err err)
+{
+    struct tri_cell *child = tri_pid_cell(&ctx->sys->slots, child_pid);
+    if (!child)
+        return;
+    const struct tr_supervision *policy = child->supervise;
+    struct tri_decision d = tri_supervise(policy, &child->cold->restarts, err,
+                                          tri_ctx_now_ns(ctx), tr_random(ctx));
+    publish_failure(ctx, child, err, &d);
+    enum tr_strategy strategy = policy ? policy->strategy : TR_ONE_FOR_ONE;
+    uint32_t last = strategy == TR_ALL_FOR_ONE ? 0 : child->slot;
+    enum tri_sys_kind kind = TRI_SYS_RESUME;
+    uint64_t arg = 0;
+    switch (d.directive) {
+    case TR_RESTART:
+        kind = TRI_SYS_RESTART;
+        arg = (uint64_t)d.delay_ms << 32 | (uint64_t)err;
+        break;
+    case TR_STOP:
+        kind = TRI_SYS_STOP;
+        arg = (uint64_t)err;
+        break;
+    case TR_RESUME:
+        strategy = TR_ONE_FOR_ONE;
+        break;
+    case TR_ESCALATE:
+        if (cell->flags & TRI_CELL_GUARDIAN) {
+            root_failed(ctx, child, err);
+        } else {
+            ctx->fail_code = err;
+            snprintf(ctx->fail_text, 256, "child %" PRIx64 ": %s", child_pid.bits,
+                     child->cold->fail_text ? child->cold->fail_text : "");
+            tri_life_failed(ctx, cell, err);
+        }
+        return;
+    }
+    if (strategy == TR_ONE_FOR_ONE)
+        tri_sys_send(ctx, child_pid, kind, TR_NOBODY, arg);
+    else
+        tell_children(ctx, cell, kind, arg, last);
+}
+
+/* ---- Restart ------------------------------------------------------------- */
+
+static void begin_restart(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    tri_state_move(&cell->state, TRI_RESTARTING);
+    stop_children(ctx, cell);
+}
+
+static void on_restart(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t arg)
+{
+    uint64_t delay_ms = arg >> 32;
+    struct tri_cold *cold = tri_cold(cell);
+    if (cell->state != TRI_SUSPENDED && cell->state != TRI_RUNNING)
+        return; /* Not started yet, or on its way already. */
+    if (!cold) {
+        tri_life_stop(ctx, cell, TR_ENOMEM);
+        return;
+    }
+    cold->fail_code = (tr_err)(uint32_t)arg;
+    if (delay_ms && cell->state == TRI_SUSPENDED) {
+        tri_state_move(&cell->state, TRI_BACKOFF);
+        tri_timer_arm(ctx, &cold->backoff_timer, tri_ctx_now_ns(ctx) + delay_ms * 1000000u);
+        return;
+    }
+    begin_restart(ctx, cell);
+}
+
+void tri_life_restart(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    const struct tr_actor *actor = cell->actor;
+    if (cell->flags & TRI_CELL_INITED) {
+        if (actor->restarting)
+            actor->restarting(ctx, cell->data, cell->cold->fail_code);
+        else if (actor->stop)
+            actor->stop(ctx, cell->data);
+    }
+    ctx->attention = false;
+    tri_timers_end(ctx, cell);
+    tri_calls_fini(&cell->cold->calls);
+    if (actor->state_size)
+        memset(cell->data, 0, actor->state_size);
+    cell->flags &= (uint16_t)~(TRI_CELL_INITED | TRI_CELL_IDLE_TIMER);
+    cell->flags |= TRI_CELL_RESTARTED;
+    tri_spin_lock(&cell->lock);
+    cell->wants_gone = false;
+    tri_spin_unlock(&cell->lock);
+    tri_count(&ctx->counts.restarted, 1);
+    tri_state_move(&cell->state, TRI_STARTING);
+}
+
+static void on_resume(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    if (cell->state != TRI_SUSPENDED)
+        return;
+    if (!(cell->flags & TRI_CELL_INITED)) {
+        tri_life_stop(ctx, cell, cell->cold->fail_code); /* There is no state to resume with. */
+        return;
+    }
+    tri_state_move(&cell->state, TRI_RUNNING);
+    tell_children(ctx, cell, TRI_SYS_RESUME, 0, 0); /* Those whose failure was escalated. */
+}
+
+/* ---- End ----------------------------------------------------------------- */
+
+void tri_life_stop(struct tr_ctx *ctx, struct tri_cell *cell, tr_err reason)
+{
+    cell->flags &= (uint16_t)~TRI_CELL_STOP;
+    if (cell->state == TRI_STOPPING || cell->state == TRI_FREE)
+        return;
+    if (reason && tri_cold(cell))
+        cell->cold->end_reason = reason;
+    if (cell->actor && cell->actor->stopping && (cell->flags & TRI_CELL_INITED))
+        cell->actor->stopping(ctx, cell->data);
+    ctx->attention = false;
+    tri_state_move(&cell->state, TRI_STOPPING);
+    /* Without children there is nobody to wait for, and none can come: only this actor
+     * spawns them. The guardian's come from outside too, so it always locks. */
+    if (cell->child_first || (cell->flags & TRI_CELL_GUARDIAN))
+        stop_children(ctx, cell);
+}
+
+void tri_life_free_data(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    if (!cell->data)
+        return;
+    if (cell->size_class == TRI_POOL_HUGE)
+        tri_pool_unmap_huge(&ctx->sys->limit, cell->data);
+    else
+        tri_pool_put(&ctx->pool, cell->data, cell->owner, cell->size_class);
+    cell->data = NULL;
+}
+
+/* Everything that hangs on cold; before the last look at the system queue. */
+static void end_cold(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid self)
+{
+    struct tri_cold *cold = cell->cold;
+    tri_timers_end(ctx, cell);
+    if (cold->subscribed)
+        tri_events_forget(ctx->sys, self);
+    for (uint32_t i = 0; i < cold->watching.count; i++)
+        tri_sys_send(ctx, cold->watching.items[i], TRI_SYS_UNWATCH, self, 0);
+    for (uint32_t i = 0; i < cold->watchers.count; i++)
+        tri_watch_tell(ctx, cold->watchers.items[i], self, cold->end_reason);
+    for (uint32_t i = 0; i < cold->probers.count; i++)
+        tri_sys_send(ctx, cold->probers.items[i], TRI_SYS_GONE, self, TR_ENOACTOR);
+}
+
+/* Turns away everything in the mailbox and lets go of the cell. */
+static void drain_and_leave(struct tr_ctx *ctx, struct tri_cell *cell, uint32_t old_gen)
+{
+    struct tri_block *stub = tri_cell_stub(cell);
+    struct tri_block *block = cell->first;
+    bool done = block == stub || (cell->flags & TRI_CELL_FIRST_DONE);
+    cell->flags = 0;
+    for (;;) {
+        uint32_t gen = tri_load(&block->gen, TRI_RELAXED);
+        struct tri_block *next = NULL;
+        tr_pid to = {0};
+        if (block != stub)
+            to.bits = (uint64_t)gen << 32 | cell->slot;
+        if (!done && block != stub)
+            cell->taken++;
+        next = tri_mailbox_next(cell, block);
+        if (block == stub) {
+            if (next)
+                tri_store(&cell->stub, NULL, TRI_RELAXED);
+        } else if (done) {
+            tri_block_free(ctx, block);
+        } else if (block->flags & TRI_BLOCK_POISON) {
+            tri_count(&ctx->counts.processed, 1);
+            tri_block_free(ctx, block);
+        } else {
+            bool closing = tri_load(&ctx->sys->phase, TRI_RELAXED) == TRI_CLOSED;
+            enum tr_dead_reason why = gen == old_gen ? TR_DEAD_STOPPED : TR_DEAD_NO_ACTOR;
+            tri_dead_letter(ctx, to, block, closing ? TR_DEAD_CLOSING : why);
+        }
+        if (!next)
+            return;
+        block = next;
+        done = false;
+    }
+}
+
+void tri_life_end(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    tr_pid self = tri_cell_pid(cell);
+    uint32_t old_gen = (uint32_t)(self.bits >> 32);
+    if (cell->actor && cell->actor->stop && (cell->flags & TRI_CELL_INITED))
+        cell->actor->stop(ctx, cell->data);
+    ctx->attention = false;
+    ctx->unhandled = false;
+    if (cell->cold && cell->cold->name)
+        tri_names_remove(ctx->sys->names, cell->cold->name);
+
+    /* From here on senders see that nobody is there. Release: whoever sees the new generation
+     * sees that the name is gone. */
+    uint32_t next_gen = (old_gen & ~(TRI_GEN_STEP - 1)) + TRI_GEN_STEP;
+    tri_store(&cell->gen, next_gen ? next_gen : TRI_GEN_STEP, TRI_RELEASE);
+    ctx->cell = NULL;
+    struct tri_proxy *proxy = NULL;
+    if (cell->cold) {
+        proxy = cell->cold->proxy;
+        end_cold(ctx, cell, self);
+    }
+    ctx->gen = 0;
+    tri_life_drain_sys(ctx, cell); /* All of it is stale now. */
+    tri_cold_free(cell);
+    tri_life_free_data(ctx, cell);
+    tri_life_orphan(ctx, cell);
+    tri_state_move(&cell->state, TRI_FREE);
+    cell->actor = NULL;
+    cell->supervise = NULL;
+    uint32_t slot = cell->slot;
+    drain_and_leave(ctx, cell, old_gen);
+    tri_turn_recheck(ctx, cell);
+    tri_slot_give(ctx, slot);
+    tri_count(&ctx->counts.ended, 1);
+    if (proxy)
+        proxy->ended(proxy, ctx);
+}
+
+void tri_life_turn_away(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    ctx->cell = NULL;
+    drain_and_leave(ctx, cell, 0);
+    tri_turn_recheck(ctx, cell);
+}
+
+/* ---- System messages ----------------------------------------------------- */
+
+static void on_sys(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
+{
+    switch ((enum tri_sys_kind)block->flags) {
+    case TRI_SYS_STOP:
+        tri_life_stop(ctx, cell, (tr_err)block->call);
+        break;
+    case TRI_SYS_WATCH:
+    case TRI_SYS_UNWATCH:
+    case TRI_SYS_PROBE:
+        tri_watch_handle(ctx, cell, block);
+        break;
+    case TRI_SYS_GONE:
+        tri_request_gone(ctx, cell, block->from);
+        break;
+    case TRI_SYS_CHILD_FAILED:
+        tri_life_child_failed(ctx, cell, block->from, (tr_err)block->call);
+        break;
+    case TRI_SYS_RESTART:
+        on_restart(ctx, cell, block->call);
+        break;
+    case TRI_SYS_RESUME:
+        on_resume(ctx, cell);
+        break;
+    case TRI_SYS_LINK_FAILED:
+        tri_life_failed(ctx, cell, TR_ELINK);
+        break;
+    case TRI_SYS_BACKOFF_TIMER:
+        if (cell->state == TRI_BACKOFF)
+            begin_restart(ctx, cell);
+        break;
+    case TRI_SYS_CALL_TIMER:
+        tri_request_tick(ctx, cell);
+        break;
+    case TRI_SYS_IDLE_TIMER:
+        tri_idle_tick(ctx, cell);
+        break;
+    case TRI_SYS_TIMER:
+        tri_timer_due(ctx, cell, (struct tri_timer *)block);
+        break;
+    case TRI_SYS_CHILDREN_GONE:
+        break; /* The turn looks at its children anyway. */
+    }
+}
+
+void tri_life_drain_sys(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    /* Acquire pairs with the release in tri_sys_push(). */
+    struct tri_block *newest = tri_xchg(&cell->sys, NULL, TRI_ACQUIRE);
+    struct tri_block *oldest = NULL;
+    while (newest) {
+        struct tri_block *next = tri_load(&newest->next, TRI_RELAXED);
+        tri_store(&newest->next, oldest, TRI_RELAXED);
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest) {
+        struct tri_block *next = tri_load(&oldest->next, TRI_RELAXED);
+        bool timer = oldest->flags >= TRI_SYS_TIMER;
+        bool current = tri_load(&oldest->gen, TRI_RELAXED) == ctx->gen && ctx->gen != 0;
+        if (timer) {
+            struct tri_timer *t = (struct tri_timer *)oldest;
+            t->queued = t->armed = false;
+            if (t->dead)
+                tri_timer_free(ctx, t);
+            else if (current)
+                on_sys(ctx, cell, oldest);
+        } else if (current) {
+            on_sys(ctx, cell, oldest);
+            oldest->flags = 0; /* They held the kind. */
+            tri_block_free(ctx, oldest);
+        } else {
+            uint64_t gen = tri_load(&oldest->gen, TRI_RELAXED);
+            tri_sys_stale(ctx, (tr_pid){gen << 32 | cell->slot}, oldest);
+        }
+        oldest = next;
+    }
+}

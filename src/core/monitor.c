@@ -1,0 +1,114 @@
+#include "core/monitor.h"
+
+#include "base/alloc.h"
+#include "core/log.h"
+#include "core/sched.h"
+#include "os/clock.h"
+
+#include <limits.h>
+
+#define TICK_NS 10000000
+/* Idle ticks before it sleeps. */
+#define IDLE_TICKS 100u
+
+struct look {
+    uint64_t turns;
+    uint32_t ticks; /* in a row without a finished turn */
+    bool told;
+};
+
+struct tri_monitor {
+    struct tr_system *sys;
+    struct tri_thread thread;
+    struct tri_park park;
+    TRI_ATOMIC(uint32_t) asleep;
+    TRI_ATOMIC(bool) quit;
+    struct look looks[];
+};
+
+static void report(struct tr_system *sys, struct tri_worker *w, uint64_t ms)
+{
+    struct tri_cell *cell = tri_load(&w->running, TRI_RELAXED);
+    const char *name = cell && cell->actor && cell->actor->name ? cell->actor->name : "?";
+    tri_log(sys, TR_LOG_WARN,
+            "actor %s (slot %u) has been in one turn for %" PRIu64
+            " ms on worker %u; the others take over its queue",
+            name, cell ? cell->slot : 0, ms, (unsigned)w->ctx.id);
+}
+
+static void look_at(struct tri_monitor *m, uint32_t index)
+{
+    struct tr_system *sys = m->sys;
+    struct tri_worker *w = sys->workers[index];
+    struct look *look = &m->looks[index];
+    uint64_t turns = tri_load(&w->turns, TRI_RELAXED);
+    if (turns != look->turns || tri_load(&w->parked, TRI_RELAXED)) {
+        *look = (struct look){.turns = turns};
+        return;
+    }
+    look->ticks++;
+    uint64_t ms = (uint64_t)look->ticks * TICK_NS / 1000000;
+    if (tri_sched_length(w) > 0 || tri_load(&sys->inject_count, TRI_RELAXED) > 0)
+        tri_sched_wake_one(sys);
+    if (!look->told && sys->config.watchdog_ms != UINT_MAX && ms >= sys->config.watchdog_ms) {
+        look->told = true;
+        report(sys, w, ms);
+    }
+}
+
+static void monitor_main(void *arg)
+{
+    struct tri_monitor *m = arg;
+    struct tr_system *sys = m->sys;
+    uint32_t idle = 0;
+    while (!tri_load(&m->quit, TRI_ACQUIRE)) {
+        tri_store(&sys->tick_ns, tri_sys_mono_ns(sys), TRI_RELAXED);
+        for (uint32_t i = 0; i < sys->worker_count; i++)
+            look_at(m, i);
+        bool busy = tri_load(&sys->parked_count, TRI_RELAXED) < sys->worker_count;
+        idle = busy ? 0 : idle + 1;
+        if (idle < IDLE_TICKS) {
+            (void)tri_park_wait(&m->park, TICK_NS);
+            continue;
+        }
+        /* Sequentially consistent on both sides: a worker leaves parked_count and then looks
+         * at asleep, we do it the other way round. */
+        tri_store(&m->asleep, 1u, TRI_SEQ_CST);
+        if (tri_load(&sys->parked_count, TRI_SEQ_CST) == sys->worker_count)
+            (void)tri_park_wait(&m->park, -1);
+        tri_store(&m->asleep, 0u, TRI_SEQ_CST);
+        idle = 0;
+    }
+}
+
+void tri_monitor_wake(struct tri_monitor *m)
+{
+    uint32_t expected = 1;
+    if (m && tri_load(&m->asleep, TRI_SEQ_CST) &&
+        tri_cas_strong(&m->asleep, &expected, 0u, TRI_SEQ_CST, TRI_RELAXED))
+        tri_park_wake(&m->park);
+}
+
+struct tri_monitor *tri_monitor_create(struct tr_system *sys)
+{
+    struct tri_monitor *m =
+        tri_calloc(1, sizeof *m + sys->worker_count * sizeof(struct look));
+    if (!m)
+        return NULL;
+    m->sys = sys;
+    tri_park_init(&m->park);
+    if (tri_thread_create(&m->thread, "tr-monitor", monitor_main, m))
+        return m;
+    tri_free(m);
+    return NULL;
+}
+
+void tri_monitor_destroy(struct tri_monitor *m)
+{
+    if (!m)
+        return;
+    tri_store(&m->quit, true, TRI_RELEASE);
+    tri_park_wake(&m->park);
+    tri_thread_join(&m->thread);
+    tri_free(m);
+}

@@ -1,0 +1,247 @@
+#include "core/pool.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "os/memory.h"
+
+#include <string.h>
+
+/* At the start of every chunk; chunks are aligned to their size, so that a block finds it. */
+struct tri_chunk {
+    struct tri_chunk *next;
+    uint32_t size_class;
+    uint32_t capacity; /* blocks */
+    uint32_t free;     /* while trimming: how many of them are on the free list */
+    uint32_t carved;   /* while trimming: how many were ever handed out */
+};
+#define CHUNK_HEADER 64u
+
+/* Before a block that has a mapping of its own. */
+struct huge {
+    size_t map_size;
+    size_t size;
+};
+#define HUGE_HEADER 64u
+
+static struct tri_chunk *chunk_of(void *memory)
+{
+    return (struct tri_chunk *)((uintptr_t)memory & ~(uintptr_t)(TRI_POOL_CHUNK - 1));
+}
+
+/* Counts `size` bytes against the cap. Relaxed: the sum guards no other memory. */
+static bool limit_take(struct tri_pool_limit *limit, size_t size, bool reserved)
+{
+    uint64_t before = tri_fetch_add(&limit->bytes, (uint64_t)size, TRI_RELAXED);
+    if (reserved || before + size <= limit->bytes_max)
+        return true;
+    tri_fetch_sub(&limit->bytes, (uint64_t)size, TRI_RELAXED);
+    return false;
+}
+
+bool tri_pool_init(struct tri_pool *pool, uint16_t owner, uint32_t owners_max,
+                   struct tri_pool *const *homes, struct tri_pool_limit *limit)
+{
+    memset(pool, 0, sizeof *pool);
+    pool->owner = owner;
+    pool->limit = limit;
+    pool->homes = homes;
+    pool->homebound = tri_calloc(owners_max, sizeof *pool->homebound);
+    pool->homebound_list = tri_calloc(owners_max, sizeof *pool->homebound_list);
+    if (pool->homebound && pool->homebound_list)
+        return true;
+    tri_free(pool->homebound);
+    tri_free(pool->homebound_list);
+    pool->homebound = NULL;
+    pool->homebound_list = NULL;
+    return false;
+}
+
+void tri_pool_fini(struct tri_pool *pool)
+{
+    struct tri_chunk *chunk = pool->chunks;
+    while (chunk) {
+        struct tri_chunk *next = chunk->next;
+        tri_mem_unmap(chunk, TRI_POOL_CHUNK);
+        chunk = next;
+    }
+    tri_free(pool->homebound);
+    tri_free(pool->homebound_list);
+    memset(pool, 0, sizeof *pool);
+}
+
+/* Takes back what others returned. Acquire pairs with the release in home_push(): whatever
+ * they did with a block happened before we hand it out again. */
+static void take_returned(struct tri_pool *pool)
+{
+    struct tri_free_block *node = tri_xchg(&pool->returned, NULL, TRI_ACQUIRE);
+    while (node) {
+        struct tri_free_block *next = node->next;
+        node->next = pool->free[node->size_class];
+        pool->free[node->size_class] = node;
+        node = next;
+    }
+}
+
+static bool take_chunk(struct tri_pool *pool, uint32_t size_class, bool reserved)
+{
+    if (!limit_take(pool->limit, TRI_POOL_CHUNK, reserved))
+        return false;
+    struct tri_chunk *chunk = tri_mem_map(TRI_POOL_CHUNK, TRI_POOL_CHUNK, true);
+    if (!chunk) {
+        tri_fetch_sub(&pool->limit->bytes, (uint64_t)TRI_POOL_CHUNK, TRI_RELAXED);
+        return false;
+    }
+    size_t size = tri_pool_class_size(size_class);
+    size_t start = size > CHUNK_HEADER ? size : CHUNK_HEADER;
+    chunk->next = pool->chunks;
+    chunk->size_class = size_class;
+    chunk->capacity = (uint32_t)((TRI_POOL_CHUNK - start) / size);
+    pool->chunks = chunk;
+    pool->chunk_count++;
+    pool->grown = true;
+    pool->fresh[size_class] = (char *)chunk + start;
+    pool->fresh_end[size_class] = (char *)chunk + start + chunk->capacity * size;
+    return true;
+}
+
+void *tri_pool_refill(struct tri_pool *pool, uint32_t size_class, bool reserved)
+{
+    TRI_ASSERT(size_class < TRI_POOL_CLASSES);
+    /* Relaxed peek: the exchange in take_returned() does the ordering. */
+    if (tri_load(&pool->returned, TRI_RELAXED)) {
+        take_returned(pool);
+        struct tri_free_block *node = pool->free[size_class];
+        if (node) {
+            pool->free[size_class] = node->next;
+            return node;
+        }
+    }
+    if (pool->fresh[size_class] == pool->fresh_end[size_class] &&
+        !take_chunk(pool, size_class, reserved))
+        return NULL;
+    char *memory = pool->fresh[size_class];
+    pool->fresh[size_class] += tri_pool_class_size(size_class);
+    return memory;
+}
+
+/* Hands a list home with one compare-and-swap. Release publishes what was done with the
+ * blocks; only ever pushed onto or emptied as a whole, so there is no ABA. */
+static void home_push(struct tri_pool *pool, uint16_t owner)
+{
+    struct tri_homebound *bound = &pool->homebound[owner];
+    struct tri_pool *home = pool->homes[owner];
+    struct tri_free_block *seen = tri_load(&home->returned, TRI_RELAXED);
+    do {
+        bound->last->next = seen;
+    } while (!tri_cas_weak(&home->returned, &seen, bound->first, TRI_RELEASE, TRI_RELAXED));
+    *bound = (struct tri_homebound){0};
+}
+
+void tri_pool_send_home(struct tri_pool *pool, void *memory, uint16_t owner, uint32_t size_class)
+{
+    struct tri_homebound *bound = &pool->homebound[owner];
+    struct tri_free_block *node = memory;
+    node->size_class = size_class;
+    node->next = bound->first;
+    bound->first = node;
+    if (bound->count++ == 0) {
+        bound->last = node;
+        pool->homebound_list[pool->homebound_count++] = owner;
+    }
+    if (bound->count < TRI_POOL_RETURN_BATCH)
+        return;
+    home_push(pool, owner);
+    for (uint32_t i = 0; i < pool->homebound_count; i++) {
+        if (pool->homebound_list[i] == owner) {
+            pool->homebound_list[i] = pool->homebound_list[--pool->homebound_count];
+            return;
+        }
+    }
+}
+
+void tri_pool_flush(struct tri_pool *pool)
+{
+    while (pool->homebound_count > 0)
+        home_push(pool, pool->homebound_list[--pool->homebound_count]);
+}
+
+/* Marks each chunk with how many of its blocks are free. */
+static void trim_count(struct tri_pool *pool)
+{
+    for (struct tri_chunk *c = pool->chunks; c; c = c->next) {
+        c->free = 0;
+        c->carved = c->capacity;
+    }
+    for (uint32_t k = 0; k < TRI_POOL_CLASSES; k++) {
+        if (pool->fresh[k] != pool->fresh_end[k]) {
+            struct tri_chunk *c = chunk_of(pool->fresh[k]);
+            c->carved -= (uint32_t)((size_t)(pool->fresh_end[k] - pool->fresh[k]) /
+                                    tri_pool_class_size(k));
+        }
+        for (struct tri_free_block *node = pool->free[k]; node; node = node->next)
+            chunk_of(node)->free++;
+    }
+}
+
+void tri_pool_trim(struct tri_pool *pool)
+{
+    take_returned(pool);
+    trim_count(pool);
+    for (uint32_t k = 0; k < TRI_POOL_CLASSES; k++) {
+        struct tri_free_block **link = &pool->free[k];
+        while (*link) {
+            struct tri_chunk *c = chunk_of(*link);
+            if (c->free == c->carved)
+                *link = (*link)->next;
+            else
+                link = &(*link)->next;
+        }
+        if (pool->fresh[k] != pool->fresh_end[k]) {
+            struct tri_chunk *c = chunk_of(pool->fresh[k]);
+            if (c->free == c->carved)
+                pool->fresh[k] = pool->fresh_end[k] = NULL;
+        }
+    }
+    struct tri_chunk **link = &pool->chunks;
+    while (*link) {
+        struct tri_chunk *c = *link;
+        if (c->free != c->carved) {
+            link = &c->next;
+            continue;
+        }
+        *link = c->next;
+        tri_mem_unmap(c, TRI_POOL_CHUNK);
+        pool->chunk_count--;
+        tri_fetch_sub(&pool->limit->bytes, (uint64_t)TRI_POOL_CHUNK, TRI_RELAXED);
+    }
+    pool->grown = false;
+}
+
+void *tri_pool_map_huge(struct tri_pool_limit *limit, size_t size, bool reserved)
+{
+    size_t page = tri_mem_page_size();
+    size_t map_size = (size + HUGE_HEADER + page - 1) & ~(page - 1);
+    if (!limit_take(limit, map_size, reserved))
+        return NULL;
+    struct huge *huge = tri_mem_map(map_size, page, false);
+    if (!huge) {
+        tri_fetch_sub(&limit->bytes, (uint64_t)map_size, TRI_RELAXED);
+        return NULL;
+    }
+    huge->map_size = map_size;
+    huge->size = size;
+    return (char *)huge + HUGE_HEADER;
+}
+
+void tri_pool_unmap_huge(struct tri_pool_limit *limit, void *memory)
+{
+    struct huge *huge = (struct huge *)((char *)memory - HUGE_HEADER);
+    size_t map_size = huge->map_size;
+    tri_mem_unmap(huge, map_size);
+    tri_fetch_sub(&limit->bytes, (uint64_t)map_size, TRI_RELAXED);
+}
+
+size_t tri_pool_huge_size(const void *memory)
+{
+    return ((const struct huge *)((const char *)memory - HUGE_HEADER))->size;
+}

@@ -1,0 +1,39 @@
+/*
+ * core/ports.h - what the core needs from the layers above it, as tables of functions. They
+ * implement, node/ connects, core calls. Clock and random source are public
+ * (struct tr_clock, struct tr_random_source in troupe/system.h): embedders bring their own.
+ */
+#ifndef TROUPE_CORE_PORTS_H
+#define TROUPE_CORE_PORTS_H
+
+#include "core/cold.h"
+
+/*
+ * Transport: messages for actors of other nodes. A remote actor is a cell whose messages go to
+ * a tri_proxy; tri_spawn_proxy() makes one, and the association that owns it implements
+ * deliver() (encode and queue; borrowed block; runs on a worker, one at a time) and ended().
+ */
+struct tri_transport {
+    /* The proxy for a remote actor, made if need be; nobody when the link refuses it. */
+    tr_pid (*resolve)(void *self, struct tr_ctx *ctx, const char *address, const char *id);
+    /* Closes all links by the deadline; what is queued is dead-lettered by the transport. */
+    void (*close)(void *self, unsigned deadline_ms);
+    void *self;
+};
+
+/* Store: a journal that entries are appended to, and that is read at recovery. All calls come
+ * from tr_offload() threads, one at a time per stream. */
+struct tri_store {
+    /* Appends `size` bytes as entry `sequence` (from 1, without gaps) of `stream`. */
+    tr_err (*append)(void *self, const char *stream, uint64_t sequence, const void *data,
+                     size_t size);
+    /* Returns when everything appended is on stable storage. */
+    tr_err (*sync)(void *self);
+    /* Calls `each` for the entries from `first` on, in order, until it returns an error. */
+    tr_err (*replay)(void *self, const char *stream, uint64_t first,
+                     tr_err (*each)(void *user, uint64_t sequence, const void *data, size_t size),
+                     void *user);
+    void *self;
+};
+
+#endif

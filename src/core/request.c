@@ -1,0 +1,255 @@
+#include "core/request.h"
+
+#include "base/assert.h"
+#include "core/cold.h"
+#include "core/send.h"
+#include "core/spawn.h"
+#include "troupe/timer.h"
+
+const struct tr_type tr_request_failed_type = {
+    "tr_request_failed", sizeof(struct tr_request_failed), NULL, TR_TYPE_CONTROL};
+
+#define NS_PER_MS 1000000u
+
+static void arm_call_timer(struct tr_ctx *ctx, struct tri_cold *cold, uint64_t due_ns)
+{
+    if (!cold->call_timer.armed)
+        tri_timer_arm(ctx, &cold->call_timer, due_ns);
+}
+
+static void fail_self(struct tr_ctx *ctx, uint64_t call, tr_pid to, tr_err reason)
+{
+    struct tr_request_failed failed = {.call = call, .to = to, .reason = reason};
+    tri_send_reserved(ctx, tri_ctx_self(ctx), &tr_request_failed_type, &failed, 0, 0);
+}
+
+/* Enters a call of the current actor; 0, and a tr_request_failed under way, if there is no
+ * room. */
+static uint64_t open_call(struct tr_ctx *ctx, tr_pid to, uint64_t deadline_ns, bool probe)
+{
+    TRI_ASSERT(ctx->cell != NULL && ctx->worker != NULL);
+    struct tri_cold *cold = tri_cold(ctx->cell);
+    uint64_t probe_ns = probe ? tri_ctx_now_ns(ctx) + TRI_CALL_GRACE_NS : 0;
+    uint64_t call = cold ? tri_calls_add(&cold->calls, to, deadline_ns, probe_ns) : 0;
+    if (!call)
+        return 0;
+    uint64_t due = deadline_ns;
+    if (probe && probe_ns < due)
+        due = probe_ns;
+    if (!cold->call_timer.armed && due != UINT64_MAX)
+        arm_call_timer(ctx, cold, due);
+    return call;
+}
+
+uint64_t tr_request_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, const struct tr_type *type,
+                     const void *body, size_t size)
+{
+    if (timeout_ms == 0)
+        timeout_ms = TRI_TIMEOUT_MS_DEFAULT;
+    if (timeout_ms > TR_TIMEOUT_MS_MAX)
+        timeout_ms = TR_TIMEOUT_MS_MAX;
+    uint64_t deadline = tri_ctx_now_ns(ctx) + (uint64_t)timeout_ms * NS_PER_MS;
+    uint64_t call = open_call(ctx, to, deadline, true);
+    struct tri_block *block = call ? tri_block_new(ctx, type, size, false) : NULL;
+    if (!block) {
+        if (call)
+            (void)tri_calls_end(&ctx->cell->cold->calls, call, NULL);
+        tr_send_refused_(ctx, to, type);
+        fail_self(ctx, call, to, TR_EFULL);
+        return call;
+    }
+    memcpy(tri_block_body(block), body, size);
+    block->from = tri_ctx_self(ctx);
+    block->call = call;
+    block->flags |= TRI_BLOCK_REQUEST;
+    tri_deliver(ctx, to, block);
+    return call;
+}
+
+uint64_t tri_request_open_offload(struct tr_ctx *ctx)
+{
+    return open_call(ctx, TR_NOBODY, UINT64_MAX, false);
+}
+
+uint64_t tr_call(const tr_ctx *ctx)
+{
+    const struct tri_block *block = ctx->block;
+    return block && (block->flags & TRI_BLOCK_REPLY) ? block->call : 0;
+}
+
+static tr_caller caller_of(const struct tri_block *block)
+{
+    if (!block)
+        return (tr_caller){TR_NOBODY, 0};
+    return (tr_caller){block->from, block->flags & TRI_BLOCK_REQUEST ? block->call : 0};
+}
+
+tr_caller tr_caller_of(const tr_ctx *ctx)
+{
+    return caller_of(ctx->block);
+}
+
+tr_caller tr_batch_caller(const tr_ctx *ctx, size_t index)
+{
+    TRI_ASSERT(ctx->batch != NULL && index < ctx->batch_count);
+    return caller_of(ctx->batch[index]);
+}
+
+void tr_reply_take(tr_ctx *ctx, tr_caller caller, void *body)
+{
+    struct tri_block *block = tri_block_of(body);
+    block->from = tri_ctx_self(ctx);
+    block->call = caller.call;
+    if (caller.call)
+        block->flags |= TRI_BLOCK_REPLY;
+    tri_deliver(ctx, caller.pid, block);
+}
+
+bool tri_request_answered(struct tri_cell *cell, uint64_t call)
+{
+    return cell->cold && tri_calls_end(&cell->cold->calls, call, NULL);
+}
+
+void tri_request_fail(struct tr_ctx *ctx, struct tri_block *block, tr_pid to, tr_err reason)
+{
+    struct tr_request_failed failed = {.call = block->call, .to = to, .reason = reason};
+    tri_send_reserved(ctx, block->from, &tr_request_failed_type, &failed, block->call,
+                      TRI_BLOCK_REPLY);
+}
+
+/* Answers one of the actor's own calls with a failure, through its mailbox. */
+static void fail_call(struct tr_ctx *ctx, const struct tri_call *call, tr_err reason)
+{
+    struct tr_request_failed failed = {.call = call->number, .to = call->to, .reason = reason};
+    tri_send_reserved(ctx, tri_ctx_self(ctx), &tr_request_failed_type, &failed, call->number,
+                      TRI_BLOCK_REPLY);
+}
+
+void tri_request_tick(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    struct tri_cold *cold = cell->cold;
+    uint64_t now = tr_now_ns(ctx);
+    uint64_t due = UINT64_MAX;
+    uint32_t cursor = 0;
+    struct tri_call *call;
+    if (!cold)
+        return;
+    while ((call = tri_calls_next(&cold->calls, &cursor))) {
+        if (call->deadline_ns <= now) {
+            fail_call(ctx, call, TR_ETIMEDOUT);
+            call->deadline_ns = UINT64_MAX; /* Over as soon as that arrives. */
+            call->probe_ns = 0;
+        } else if (call->probe_ns && call->probe_ns <= now) {
+            call->probe_ns = 0;
+            tri_sys_send(ctx, call->to, TRI_SYS_PROBE, tri_ctx_self(ctx), 0);
+        }
+        if (call->deadline_ns < due)
+            due = call->deadline_ns;
+        if (call->probe_ns && call->probe_ns < due)
+            due = call->probe_ns;
+    }
+    if (due != UINT64_MAX)
+        arm_call_timer(ctx, cold, due);
+}
+
+void tri_request_gone(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid who)
+{
+    uint32_t cursor = 0;
+    struct tri_call *call;
+    if (!cell->cold)
+        return;
+    while ((call = tri_calls_next(&cell->cold->calls, &cursor))) {
+        if (!tr_pid_equal(call->to, who) || call->deadline_ns == UINT64_MAX)
+            continue;
+        fail_call(ctx, call, TR_ENOACTOR);
+        call->deadline_ns = UINT64_MAX;
+    }
+}
+
+/* ---- Asking from outside ------------------------------------------------- */
+
+/* A waiting thread: a proxy in the PID table that takes one answer. */
+struct ask {
+    struct tri_proxy proxy;
+    const struct tr_type *into_type;
+    void *into;
+    tr_err err; /* TR_EUSER: no answer yet */
+    struct tri_park park;
+    TRI_ATOMIC(uint32_t) ended;
+};
+
+static void ask_deliver(struct tri_proxy *proxy, struct tr_ctx *ctx, struct tri_block *block)
+{
+    struct ask *ask = (struct ask *)proxy;
+    const void *body = tri_block_body(tri_block_payload(block));
+    if (ask->err != TR_EUSER)
+        return;
+    if (block->type == ask->into_type) {
+        memcpy(ask->into, body, block->type->size);
+        ask->err = TR_OK;
+    } else if (block->type == &tr_request_failed_type) {
+        ask->err = ((const struct tr_request_failed *)body)->reason;
+    } else {
+        ask->err = TR_ETYPE;
+    }
+    ctx->cell->flags |= TRI_CELL_STOP; /* One answer, and the proxy ends. */
+}
+
+static void ask_ended(struct tri_proxy *proxy, struct tr_ctx *ctx)
+{
+    struct ask *ask = (struct ask *)proxy;
+    (void)ctx;
+    /* 1 before the wake-up, so that the asker cannot miss it; 2 after it, so that the asker
+     * does not leave with its stack while we still touch it. Release publishes the answer. */
+    tri_store(&ask->ended, 1u, TRI_RELEASE);
+    tri_park_wake(&ask->park);
+    tri_store(&ask->ended, 2u, TRI_RELEASE);
+}
+
+static void ask_wait(struct ask *ask, tr_ctx *ctx, tr_pid self, unsigned timeout_ms)
+{
+    uint64_t deadline = tr_now_ns(ctx) + (uint64_t)timeout_ms * NS_PER_MS;
+    bool stopping = false;
+    while (!tri_load(&ask->ended, TRI_ACQUIRE)) {
+        uint64_t now = tr_now_ns(ctx);
+        if (!stopping && now >= deadline) {
+            stopping = true;
+            tri_sys_send(ctx, self, TRI_SYS_STOP, TR_NOBODY, 0);
+        }
+        if (ctx->worker)
+            (void)tr_system_step(ctx->sys, 64);
+        else
+            (void)tri_park_wait(&ask->park, stopping ? -1 : (int64_t)(deadline - now));
+    }
+    while (tri_load(&ask->ended, TRI_ACQUIRE) != 2)
+        tri_thread_yield();
+}
+
+tr_err tr_ask_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, const struct tr_type *into_type,
+               void *into, const struct tr_type *type, const void *body, size_t size)
+{
+    if (ctx->cell || (ctx->worker && !ctx->sys->config.manual))
+        return TR_EWORKER;
+    if (tri_load(&ctx->sys->phase, TRI_ACQUIRE) == TRI_CLOSED)
+        return TR_ECLOSING;
+    struct ask ask = {.proxy = {ask_deliver, ask_ended},
+                      .into_type = into_type,
+                      .into = into,
+                      .err = TR_EUSER};
+    tri_park_init(&ask.park);
+    struct tri_block *block = tri_block_new(ctx, type, size, false);
+    if (!block)
+        return TR_EFULL;
+    tr_pid self = tri_spawn_proxy(ctx, &ask.proxy);
+    if (tr_pid_is_nobody(self)) {
+        tri_block_free(ctx, block);
+        return tr_pid_err(self);
+    }
+    memcpy(tri_block_body(block), body, size);
+    block->from = self;
+    block->call = 1;
+    block->flags |= TRI_BLOCK_REQUEST;
+    tri_deliver(ctx, to, block);
+    ask_wait(&ask, ctx, self, timeout_ms ? timeout_ms : TRI_TIMEOUT_MS_DEFAULT);
+    return ask.err == TR_EUSER ? TR_ETIMEDOUT : ask.err;
+}

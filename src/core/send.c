@@ -1,0 +1,332 @@
+#include "core/send.h"
+
+#include "base/assert.h"
+#include "core/cold.h"
+#include "core/log.h"
+
+/* ---- Memory -------------------------------------------------------------- */
+
+size_t tri_block_size(const struct tri_block *block)
+{
+    if (!(block->flags & TRI_BLOCK_SIZED))
+        return block->type->size;
+    if (block->size_class == TRI_POOL_HUGE)
+        return tri_pool_huge_size(block) - TRI_BLOCK_HEADER;
+    size_t size;
+    memcpy(&size, (const char *)block + tri_pool_class_size(block->size_class) - sizeof size,
+           sizeof size);
+    return size;
+}
+
+/* A block that is too large for the classes or whose size is not its type's. */
+static struct tri_block *new_odd(struct tr_ctx *ctx, const struct tr_type *type, size_t size,
+                                 bool reserved)
+{
+    bool sized = size != type->size;
+    size_t whole = TRI_BLOCK_HEADER + size + (sized ? sizeof size : 0);
+    struct tri_block *block;
+    if (size > TR_MESSAGE_SIZE_MAX)
+        return NULL;
+    if (whole > TRI_POOL_BLOCK_MAX) {
+        block = tri_pool_map_huge(&ctx->sys->limit, TRI_BLOCK_HEADER + size, reserved);
+        if (!block)
+            return NULL;
+        block->size_class = TRI_POOL_HUGE;
+        block->flags = TRI_BLOCK_SIZED;
+    } else {
+        uint32_t size_class = tri_pool_class(whole);
+        block = tri_pool_get(&ctx->pool, size_class, reserved);
+        if (!block)
+            return NULL;
+        block->size_class = (uint8_t)size_class;
+        block->flags = sized ? TRI_BLOCK_SIZED : 0;
+        if (sized)
+            memcpy((char *)block + tri_pool_class_size(size_class) - sizeof size, &size,
+                   sizeof size);
+    }
+    return block;
+}
+
+struct tri_block *tri_block_new(struct tr_ctx *ctx, const struct tr_type *type, size_t size,
+                                bool reserved)
+{
+    struct tri_block *block;
+    if (TRI_LIKELY(size == type->size && size <= 1024)) {
+        uint32_t size_class = tri_pool_class(TRI_BLOCK_HEADER + size);
+        block = tri_pool_get(&ctx->pool, size_class, reserved);
+        if (TRI_UNLIKELY(!block))
+            return NULL;
+        block->size_class = (uint8_t)size_class;
+        block->flags = 0;
+    } else {
+        block = new_odd(ctx, type, size, reserved);
+        if (!block)
+            return NULL;
+    }
+    block->type = type;
+    block->owner = ctx->id;
+    block->call = 0;
+    return block;
+}
+
+static void free_memory(struct tr_ctx *ctx, struct tri_block *block)
+{
+    if (block->size_class == TRI_POOL_HUGE)
+        tri_pool_unmap_huge(&ctx->sys->limit, block);
+    else
+        tri_pool_put(&ctx->pool, block, block->owner, block->size_class);
+}
+
+void tri_block_release(struct tr_ctx *ctx, struct tri_block *block)
+{
+    if (block->flags & TRI_BLOCK_SHARED) {
+        struct tri_block *payload = tri_block_payload(block);
+        free_memory(ctx, block);
+        block = payload;
+    }
+    /* Release: our reads of the body come before the free; acquire: those of the others. */
+    if ((block->flags & TRI_BLOCK_COUNTED) &&
+        tri_fetch_sub(&block->gen, 1u, TRI_ACQ_REL) != 1)
+        return;
+    free_memory(ctx, block);
+}
+
+void *tr_msg_new(tr_ctx *ctx, const struct tr_type *type, size_t size)
+{
+    struct tri_block *block = tri_block_new(ctx, type, size, false);
+    return TRI_LIKELY(block != NULL) ? tri_block_body(block) : NULL;
+}
+
+void tr_msg_free(tr_ctx *ctx, void *body)
+{
+    if (body)
+        tri_block_free(ctx, tri_block_of(body));
+}
+
+/* ---- Sending ------------------------------------------------------------- */
+
+void tr_send_take(tr_ctx *ctx, tr_pid to, void *body)
+{
+    struct tri_block *block = tri_block_of(body);
+    block->from = tri_ctx_self(ctx);
+    tri_deliver(ctx, to, block);
+}
+
+void tr_send_refused_(tr_ctx *ctx, tr_pid to, const struct tr_type *type)
+{
+    tri_count(&ctx->counts.accepted, 1);
+    tri_dead_letter_event(ctx, to, tri_ctx_self(ctx), type, TR_DEAD_MEMORY);
+}
+
+/* Takes a place in a bounded mailbox. Relaxed: the count guards no memory; it may be one too
+ * many for an instant, never too few. */
+static bool bound_take(struct tri_cell *cell)
+{
+    struct tri_bound *bound = tri_cell_bound(cell);
+    uint32_t before = tri_fetch_add(&bound->waiting, 1u, TRI_RELAXED);
+    if (before < tri_load(&bound->max, TRI_RELAXED))
+        return true;
+    tri_fetch_sub(&bound->waiting, 1u, TRI_RELAXED);
+    return false;
+}
+
+void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_cell *cell,
+                     struct tri_block *block)
+{
+    uint32_t gen = (uint32_t)(to.bits >> 32);
+    if (!cell || tri_load(&cell->gen, TRI_RELAXED) != gen || !(gen & TRI_GEN_ALIVE)) {
+        bool closing = tri_load(&ctx->sys->phase, TRI_RELAXED) == TRI_CLOSED;
+        tri_dead_letter(ctx, to, block, closing ? TR_DEAD_CLOSING : TR_DEAD_NO_ACTOR);
+        return;
+    }
+    /* Control messages and answers always find room. */
+    bool must = (block->type->flags & TR_TYPE_CONTROL) || (block->flags & TRI_BLOCK_REPLY);
+    if (!bound_take(cell)) {
+        if (!must) {
+            tri_dead_letter(ctx, to, block, TR_DEAD_REFUSED);
+            return;
+        }
+        tri_fetch_add(&tri_cell_bound(cell)->waiting, 1u, TRI_RELAXED);
+    }
+    tri_store(&block->gen, gen, TRI_RELAXED);
+    if (tri_mailbox_push(cell, block))
+        tri_schedule(ctx, cell);
+}
+
+tr_err tr_try_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,
+                    size_t size)
+{
+    if (!ctx->cell && tri_load(&ctx->sys->phase, TRI_ACQUIRE) != TRI_OPEN)
+        return TR_ECLOSING;
+    struct tri_cell *cell = tri_pid_cell(&ctx->sys->slots, to);
+    if (!cell)
+        return TR_ENOACTOR;
+    struct tri_block *block = tri_block_new(ctx, type, size, false);
+    if (!block)
+        return TR_EFULL;
+    uint32_t gen = (uint32_t)(to.bits >> 32);
+    if ((gen & TRI_GEN_BOUNDED) && !bound_take(cell)) {
+        tri_block_free(ctx, block);
+        return TR_EFULL;
+    }
+    memcpy(tri_block_body(block), body, size);
+    block->from = tri_ctx_self(ctx);
+    tri_count(&ctx->counts.accepted, 1);
+    tri_store(&block->gen, gen, TRI_RELAXED);
+    if (tri_mailbox_push(cell, block))
+        tri_schedule(ctx, cell);
+    return TR_OK;
+}
+
+void tri_send_reserved(struct tr_ctx *ctx, tr_pid to, const struct tr_type *type,
+                       const void *body, uint64_t call, uint8_t flags)
+{
+    struct tri_block *block = tri_block_new(ctx, type, type->size, true);
+    if (!block) {
+        tri_count(&ctx->counts.accepted, 1);
+        tri_dead_letter_event(ctx, to, TR_NOBODY, type, TR_DEAD_MEMORY);
+        return;
+    }
+    memcpy(tri_block_body(block), body, type->size);
+    block->from = tri_ctx_self(ctx);
+    block->call = call;
+    block->flags |= flags;
+    tri_deliver(ctx, to, block);
+}
+
+/* An envelope that shares `payload`; NULL at the cap. */
+static struct tri_block *new_envelope(struct tr_ctx *ctx, struct tri_block *payload)
+{
+    static const struct tr_type envelope_type = {"envelope", sizeof payload, NULL, 0};
+    struct tri_block *block = tri_block_new(ctx, &envelope_type, sizeof payload, false);
+    if (!block)
+        return NULL;
+    memcpy(tri_block_body(block), &payload, sizeof payload);
+    block->type = payload->type;
+    block->flags |= TRI_BLOCK_SHARED;
+    /* Relaxed: the caller holds a reference, so the count is not 0 and nothing is freed. */
+    tri_fetch_add(&payload->gen, 1u, TRI_RELAXED);
+    return block;
+}
+
+static void send_shared(struct tr_ctx *ctx, tr_pid to, struct tri_block *payload, tr_pid from,
+                        uint64_t call, uint8_t flags)
+{
+    struct tri_block *block = new_envelope(ctx, payload);
+    if (!block) {
+        tr_send_refused_(ctx, to, payload->type);
+        return;
+    }
+    block->from = from;
+    block->call = call;
+    block->flags |= flags;
+    tri_deliver(ctx, to, block);
+}
+
+void tr_broadcast_(tr_ctx *ctx, const tr_pid *pids, size_t count, const struct tr_type *type,
+                   const void *body, size_t size)
+{
+    struct tri_block *payload = tri_block_new(ctx, type, size, false);
+    if (!payload) {
+        for (size_t i = 0; i < count; i++)
+            tr_send_refused_(ctx, pids[i], type);
+        return;
+    }
+    memcpy(tri_block_body(payload), body, size);
+    payload->flags |= TRI_BLOCK_COUNTED;
+    tri_store(&payload->gen, 1u, TRI_RELAXED); /* Published with the first envelope. */
+    for (size_t i = 0; i < count; i++)
+        send_shared(ctx, pids[i], payload, tri_ctx_self(ctx), 0, 0);
+    tri_block_release(ctx, payload);
+}
+
+/* ---- Kept messages ------------------------------------------------------- */
+
+tr_ref tr_msg_ref(tr_ctx *ctx, const tr_msg *msg)
+{
+    struct tri_block *block = ctx->block;
+    if (ctx->batch)
+        block = tri_block_of((void *)(uintptr_t)msg->body);
+    TRI_ASSERT(block != NULL);
+    block = tri_block_payload(block);
+    if (block->flags & TRI_BLOCK_COUNTED) {
+        tri_fetch_add(&block->gen, 1u, TRI_RELAXED);
+    } else {
+        /* Only this worker sees the block so far. One reference is the runtime's. */
+        block->flags |= TRI_BLOCK_COUNTED;
+        tri_store(&block->gen, 2u, TRI_RELAXED);
+    }
+    return (tr_ref){block};
+}
+
+void tr_msg_unref(tr_ctx *ctx, tr_ref ref)
+{
+    if (ref.block)
+        tri_block_release(ctx, ref.block);
+}
+
+tr_msg tr_ref_msg(tr_ref ref)
+{
+    return (tr_msg){ref.block->type, tri_block_body(ref.block), tri_block_size(ref.block)};
+}
+
+void tr_send_ref(tr_ctx *ctx, tr_pid to, tr_ref ref)
+{
+    send_shared(ctx, to, ref.block, tri_ctx_self(ctx), 0, 0);
+}
+
+void tr_forward(tr_ctx *ctx, tr_pid to, const tr_msg *msg)
+{
+    uint8_t asks = ctx->block->flags & TRI_BLOCK_REQUEST;
+    tr_ref ref = tr_msg_ref(ctx, msg);
+    send_shared(ctx, to, ref.block, ctx->block->from, asks ? ctx->block->call : 0, asks);
+    tr_msg_unref(ctx, ref);
+}
+
+/* ---- Dead letters -------------------------------------------------------- */
+
+const struct tr_type tr_dead_letter_type = {"tr_dead_letter", sizeof(struct tr_dead_letter), NULL,
+                                            TR_TYPE_CONTROL};
+
+const char *tr_dead_reason_name(enum tr_dead_reason reason)
+{
+    static const char *const names[] = {
+#define X(code, name, text) name,
+        TR_DEAD_REASONS(X)
+#undef X
+    };
+    return (unsigned)reason < TR_DEAD_REASON_COUNT ? names[reason] : "unknown";
+}
+
+void tri_dead_letter_event(struct tr_ctx *ctx, tr_pid to, tr_pid from,
+                           const struct tr_type *type, enum tr_dead_reason reason)
+{
+    tri_count(&ctx->counts.dead[reason], 1);
+    if (type == &tr_dead_letter_type)
+        return; /* Or dead letters about dead letters would never end. */
+    struct tr_dead_letter event = {.to = to, .from = from, .type = type, .reason = reason};
+    if (reason != TR_DEAD_CLOSING)
+        tri_log(ctx->sys, TR_LOG_WARN, "dead letter: %s to %" PRIx64 " from %" PRIx64 " (%s)",
+                type->name, to.bits, from.bits, tr_dead_reason_name(reason));
+    if (tri_load(&ctx->sys->phase, TRI_RELAXED) != TRI_CLOSED)
+        tr_publish_(ctx, &tr_dead_letter_type, &event, sizeof event);
+}
+
+void tri_dead_letter(struct tr_ctx *ctx, tr_pid to, struct tri_block *block,
+                     enum tr_dead_reason reason)
+{
+    tr_pid from = block->from;
+    if (block->flags & TRI_BLOCK_REQUEST) {
+        struct tr_request_failed failed = {.call = block->call, .to = to, .reason = TR_ENOACTOR};
+        if (reason == TR_DEAD_REFUSED || reason == TR_DEAD_MEMORY)
+            failed.reason = TR_EFULL;
+        else if (reason == TR_DEAD_CLOSING)
+            failed.reason = TR_ECLOSING;
+        else if (reason == TR_DEAD_UNHANDLED)
+            failed.reason = TR_EUNHANDLED;
+        tri_send_reserved(ctx, from, &tr_request_failed_type, &failed, block->call,
+                          TRI_BLOCK_REPLY);
+    }
+    tri_dead_letter_event(ctx, to, from, block->type, reason);
+    tri_block_free(ctx, block);
+}

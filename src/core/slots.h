@@ -1,0 +1,62 @@
+/*
+ * core/slots.h - the PID table.
+ *
+ * A PID's generation has two low bits with a meaning: TRI_GEN_ALIVE is set in all PIDs and
+ * clear in a free slot, TRI_GEN_BOUNDED says that the mailbox has a bound, so that a sender
+ * learns it without touching the cell.
+ */
+#ifndef TROUPE_CORE_SLOTS_H
+#define TROUPE_CORE_SLOTS_H
+
+#include "core/ctx.h"
+
+#define TRI_GEN_BOUNDED 1u
+#define TRI_GEN_ALIVE 2u
+#define TRI_GEN_STEP 4u
+
+/* What a bounded mailbox counts; beside the chunk's cells, as stable as they are. */
+struct tri_bound {
+    TRI_ATOMIC(uint32_t) waiting;
+    TRI_ATOMIC(uint32_t) max;
+};
+
+bool tri_slots_init(struct tri_slots *slots, uint32_t slots_max);
+void tri_slots_fini(struct tri_slots *slots);
+
+/* Two loads. NULL for a slot that never was. */
+static inline struct tri_cell *tri_slot_cell(const struct tri_slots *slots, uint32_t slot)
+{
+    if (__builtin_expect(slot >= TRI_SLOT_CHUNKS << TRI_SLOT_CHUNK_BITS, 0))
+        return NULL;
+    /* Acquire pairs with the release in add_chunk(): the cells are initialised. */
+    struct tri_cell *chunk = tri_load(&slots->chunks[slot >> TRI_SLOT_CHUNK_BITS], TRI_ACQUIRE);
+    if (__builtin_expect(!chunk, 0))
+        return NULL;
+    return &chunk[slot & (TRI_SLOT_CHUNK - 1)];
+}
+
+static inline struct tri_bound *tri_cell_bound(struct tri_cell *cell)
+{
+    struct tri_cell *chunk = cell - (cell->slot & (TRI_SLOT_CHUNK - 1));
+    return (struct tri_bound *)(void *)(chunk + TRI_SLOT_CHUNK) +
+           (cell->slot & (TRI_SLOT_CHUNK - 1));
+}
+
+/* The cell of a PID that is alive now; NULL otherwise. */
+static inline struct tri_cell *tri_pid_cell(const struct tri_slots *slots, tr_pid pid)
+{
+    struct tri_cell *cell = tri_slot_cell(slots, (uint32_t)pid.bits);
+    uint32_t gen = (uint32_t)(pid.bits >> 32);
+    if (!cell || !(gen & TRI_GEN_ALIVE) || tri_load(&cell->gen, TRI_ACQUIRE) != gen)
+        return NULL;
+    return cell;
+}
+
+/* A free cell, claimed: the caller owns it and its stub is queued. NULL: the table is full. */
+struct tri_cell *tri_slot_take(struct tr_ctx *ctx);
+/* Gives back the slot of a cell that is idle and has no tenant. */
+void tri_slot_give(struct tr_ctx *ctx, uint32_t slot);
+/* Gives back all slots that the context keeps. */
+void tri_slots_flush(struct tr_ctx *ctx);
+
+#endif

@@ -1,0 +1,251 @@
+#include "core/spawn.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "core/cold.h"
+#include "core/life.h"
+#include "core/names.h"
+#include "core/send.h"
+
+static tr_pid nobody(tr_err err)
+{
+    return (tr_pid){(uint64_t)err << 32};
+}
+
+/* State and argument in one block. False when out of memory. */
+static bool make_data(struct tr_ctx *ctx, struct tri_cell *cell, const struct tr_actor *actor,
+                      const void *arg)
+{
+    size_t state_size = (actor->state_size + 7) & ~(size_t)7;
+    size_t size = state_size + actor->arg_size;
+    cell->data = NULL;
+    if (size == 0)
+        return true;
+    if (size > TRI_POOL_BLOCK_MAX) {
+        cell->data = tri_pool_map_huge(&ctx->sys->limit, size, false);
+        cell->size_class = TRI_POOL_HUGE;
+    } else {
+        uint32_t size_class = tri_pool_class(size);
+        cell->data = tri_pool_get(&ctx->pool, size_class, false);
+        cell->size_class = (uint8_t)size_class;
+        cell->owner = ctx->id;
+    }
+    if (!cell->data)
+        return false;
+    memset(cell->data, 0, state_size);
+    if (actor->arg_size && arg)
+        memcpy((char *)cell->data + state_size, arg, actor->arg_size);
+    else if (actor->arg_size)
+        memset((char *)cell->data + state_size, 0, actor->arg_size);
+    return true;
+}
+
+static tr_err check_args(const struct tr_spawn_args *args)
+{
+    const struct tr_actor *actor = args->actor;
+    if (!actor || !actor->receive || actor->state_size > TR_MESSAGE_SIZE_MAX ||
+        actor->arg_size > TR_MESSAGE_SIZE_MAX || actor->batch_max > TR_BATCH_MAX)
+        return TR_EINVAL;
+    if (actor->batch_max && (!actor->receive_batch || !actor->batch_type))
+        return TR_EINVAL;
+    if (args->name && (*args->name == '\0' || strnlen(args->name, TR_NAME_SIZE_MAX + 1) >
+                                                  TR_NAME_SIZE_MAX))
+        return TR_EINVAL;
+    return tri_supervision_invalid(args->supervise) ? TR_EINVAL : TR_OK;
+}
+
+/* A claimed cell with everything at its start. */
+static struct tri_cell *take_cell(struct tr_ctx *ctx, bool bounded)
+{
+    struct tri_cell *cell = tri_slot_take(ctx);
+    if (!cell)
+        return NULL;
+    cell->flags = 0;
+    cell->taken = 0;
+    cell->processed = 0;
+    cell->cold = NULL;
+    cell->supervise = NULL;
+    cell->parent = 0;
+    cell->child_first = 0;
+    cell->wants_gone = false;
+    cell->data = NULL;
+    uint32_t gen = tri_load(&cell->gen, TRI_RELAXED) | TRI_GEN_ALIVE |
+                   (bounded ? TRI_GEN_BOUNDED : 0);
+    /* Release: who got the PID through other memory sees a cell that is ready for mail. */
+    tri_store(&cell->gen, gen, TRI_RELEASE);
+    return cell;
+}
+
+/* Undoes take_cell() for a tenant that never was: its first turn finds an end. */
+static void abandon(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    if (cell->state == TRI_FREE)
+        tri_state_move(&cell->state, TRI_STARTING);
+    tri_state_move(&cell->state, TRI_STOPPING);
+    tri_schedule(ctx, cell);
+}
+
+static tr_err fill_cell(struct tr_ctx *ctx, struct tri_cell *cell,
+                        const struct tr_spawn_args *args)
+{
+    cell->actor = args->actor;
+    cell->supervise = args->supervise;
+    if (args->actor->batch_max)
+        cell->flags |= TRI_CELL_BATCHES;
+    if (!make_data(ctx, cell, args->actor, args->arg))
+        return TR_ENOMEM;
+    if (args->mailbox_max) {
+        struct tri_bound *bound = tri_cell_bound(cell);
+        tri_store(&bound->waiting, 0u, TRI_RELAXED);
+        tri_store(&bound->max, args->mailbox_max, TRI_RELAXED);
+        cell->flags |= TRI_CELL_BOUNDED;
+    }
+    if (args->name) {
+        struct tri_cold *cold = tri_cold(cell);
+        char *name = tri_strdup(args->name);
+        if (!cold || !name) {
+            tri_free(name);
+            return TR_ENOMEM;
+        }
+        tr_err err = tri_names_add(ctx->sys->names, name, tri_cell_pid(cell));
+        if (err) {
+            tri_free(name);
+            return err;
+        }
+        cold->name = name;
+    }
+    return TR_OK;
+}
+
+tr_pid tr_spawn_(tr_ctx *ctx, const struct tr_spawn_args *args)
+{
+    struct tr_system *sys = ctx->sys;
+    tr_err err = check_args(args);
+    if (err)
+        return nobody(err);
+    if (!ctx->cell && tri_load(&sys->phase, TRI_ACQUIRE) != TRI_OPEN)
+        return nobody(TR_ECLOSING);
+    struct tri_cell *parent = ctx->cell ? ctx->cell : sys->guardian;
+    struct tri_cell *cell = take_cell(ctx, args->mailbox_max != 0);
+    if (!cell)
+        return nobody(TR_EFULL);
+    err = fill_cell(ctx, cell, args);
+    if (!err && !tri_life_adopt(parent, cell))
+        err = TR_ECLOSING;
+    if (err) {
+        abandon(ctx, cell);
+        return nobody(err);
+    }
+    tr_pid pid = tri_cell_pid(cell);
+    if (args->actor->init) {
+        tri_state_move(&cell->state, TRI_STARTING);
+    } else {
+        cell->flags |= TRI_CELL_INITED;
+        tri_state_move(&cell->state, TRI_RUNNING);
+    }
+    tri_count(&ctx->counts.spawned, 1);
+    tri_schedule(ctx, cell);
+    return pid;
+}
+
+/* ---- Cells that are no user's actors -------------------------------------- */
+
+static tr_err guardian_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
+{
+    (void)state;
+    (void)msg;
+    return tr_unhandled(ctx);
+}
+
+static const struct tr_actor guardian_actor = {.name = "root", .receive = guardian_receive};
+static const struct tr_actor proxy_actor = {.name = "proxy", .receive = guardian_receive};
+
+struct tri_cell *tri_spawn_guardian(struct tr_ctx *ctx)
+{
+    struct tri_cell *cell = take_cell(ctx, false);
+    if (!cell)
+        return NULL;
+    cell->actor = &guardian_actor;
+    cell->flags = TRI_CELL_GUARDIAN | TRI_CELL_INITED;
+    tri_state_move(&cell->state, TRI_RUNNING);
+    tri_count(&ctx->counts.spawned, 1);
+    tri_schedule(ctx, cell);
+    return cell;
+}
+
+tr_pid tri_spawn_proxy(struct tr_ctx *ctx, struct tri_proxy *proxy)
+{
+    struct tri_cell *cell = take_cell(ctx, false);
+    if (!cell)
+        return nobody(TR_EFULL);
+    struct tri_cold *cold = tri_cold(cell);
+    cell->actor = &proxy_actor;
+    if (!cold) {
+        abandon(ctx, cell);
+        return nobody(TR_ENOMEM);
+    }
+    cold->proxy = proxy;
+    cell->flags = TRI_CELL_PROXY;
+    tr_pid pid = tri_cell_pid(cell);
+    tri_state_move(&cell->state, TRI_RUNNING);
+    tri_count(&ctx->counts.spawned, 1);
+    tri_schedule(ctx, cell);
+    return pid;
+}
+
+/* ---- Names of the current actor ------------------------------------------ */
+
+tr_pid tr_self(const tr_ctx *ctx)
+{
+    return tri_ctx_self(ctx);
+}
+
+tr_pid tr_parent(const tr_ctx *ctx)
+{
+    if (!ctx->cell || ctx->cell->parent == 0)
+        return TR_NOBODY;
+    struct tri_cell *parent = tri_slot_cell(&ctx->sys->slots, ctx->cell->parent);
+    return parent ? tri_cell_pid(parent) : TR_NOBODY;
+}
+
+tr_pid tr_sender(const tr_ctx *ctx)
+{
+    return ctx->block ? ctx->block->from : TR_NOBODY;
+}
+
+bool tr_alive(tr_ctx *ctx, tr_pid pid)
+{
+    return tri_pid_cell(&ctx->sys->slots, pid) != NULL;
+}
+
+tr_pid tr_lookup(tr_ctx *ctx, const char *name)
+{
+    return tri_names_find(ctx->sys->names, name);
+}
+
+void tr_stop(tr_ctx *ctx, tr_pid pid)
+{
+    if (ctx->cell && tr_pid_equal(pid, tri_ctx_self(ctx))) {
+        ctx->cell->flags |= TRI_CELL_STOP;
+        ctx->attention = true;
+        return;
+    }
+    tri_sys_send(ctx, pid, TRI_SYS_STOP, TR_NOBODY, TR_OK);
+}
+
+void tr_poison(tr_ctx *ctx, tr_pid pid)
+{
+    static const struct tr_type poison_type = {"tr_poison", 0, NULL, TR_TYPE_CONTROL};
+    struct tri_block *block = tri_block_new(ctx, &poison_type, 0, true);
+    TRI_ASSERT(block != NULL); /* As for system messages. */
+    block->from = tri_ctx_self(ctx);
+    block->flags |= TRI_BLOCK_POISON;
+    tri_deliver(ctx, pid, block);
+}
+
+tr_err tr_unhandled(tr_ctx *ctx)
+{
+    ctx->unhandled = true;
+    ctx->attention = true;
+    return TR_OK;
+}

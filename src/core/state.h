@@ -1,0 +1,52 @@
+/*
+ * core/state.h - the life of an actor.
+ *
+ *            spawn                init ok
+ *    FREE ──────────► STARTING ─────────────► RUNNING ◄───────────────┐
+ *     ▲                  │ init fails          │   │                   │ resume
+ *     │                  ▼                     │   │ handler fails     │
+ *     │              SUSPENDED ◄───────────────┼───┘                   │
+ *     │               │  │  │ └───────────────┼────────────────────────┘
+ *     │          stop │  │  │ restart, delayed│ stop
+ *     │               │  │  └──────► BACKOFF  │
+ *     │               │  │ restart     │      │
+ *     │               │  ▼             │      │
+ *     │               │ RESTARTING ◄───┘      │
+ *     │               │  │   │ children gone, old state away
+ *     │               │  │   └──────► STARTING
+ *     │               ▼  ▼ stop               ▼
+ *     └──────────── STOPPING ◄────────────────┘
+ *   children gone
+ *
+ * A healthy actor goes through RESTARTING too when a sibling's failure restarts it.
+ * tri_state_move() checks every step against the table in state.c.
+ */
+#ifndef TROUPE_CORE_STATE_H
+#define TROUPE_CORE_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TRI_STATES(X)                                                         \
+    X(TRI_FREE, "free")             /* no tenant */                           \
+    X(TRI_STARTING, "starting")     /* init has not run yet */                \
+    X(TRI_RUNNING, "running")       /* takes messages */                      \
+    X(TRI_SUSPENDED, "suspended")   /* failed; the supervisor decides */      \
+    X(TRI_BACKOFF, "backoff")       /* will restart after a delay */          \
+    X(TRI_RESTARTING, "restarting") /* waits for its children to end */       \
+    X(TRI_STOPPING, "stopping")     /* waits for its children, then ends */
+
+enum tri_state {
+#define X(code, name) code,
+    TRI_STATES(X)
+#undef X
+        TRI_STATE_COUNT
+};
+
+const char *tri_state_name(enum tri_state state);
+bool tri_state_may(enum tri_state from, enum tri_state to);
+
+/* Moves *state; asserts that the table allows it. */
+void tri_state_move(uint8_t *state, enum tri_state to);
+
+#endif

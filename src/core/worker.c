@@ -1,0 +1,214 @@
+#include "core/worker.h"
+
+#include "core/monitor.h"
+#include "core/sched.h"
+#include "core/timers.h"
+#include "core/turn.h"
+#include "os/clock.h"
+
+/* A look at the clock about every so many microseconds, at most every LOOK_TURNS turns. */
+#define LOOK_US 20u
+#define LOOK_TURNS 64u
+/* Failed looks for work before a worker parks, and before it takes what is not worth it. */
+#define LOOKS_MAX 200u
+#define LOOKS_DESPERATE 100u
+/* How long a worker sleeps before it gives memory back. */
+#define TRIM_NS 100000000
+
+void tri_worker_look(struct tri_worker *w)
+{
+    struct tr_system *sys = w->ctx.sys;
+    uint64_t cycles = tri_cycles();
+    uint64_t passed = cycles - w->look_cycles;
+    uint32_t turns = w->turns_per_look - w->turns_to_look;
+    uint64_t per_pop = passed / (w->pops ? w->pops : 1);
+    uint64_t average = (3 * (uint64_t)tri_load(&w->turn_cycles, TRI_RELAXED) + per_pop) / 4;
+    /* Relaxed: thieves and the waker take it as a hint. */
+    tri_store(&w->turn_cycles, average < UINT32_MAX ? (uint32_t)average : UINT32_MAX, TRI_RELAXED);
+    uint64_t per_turn = passed / (turns ? turns : 1) + 1;
+    uint64_t budget = LOOK_US * tri_cycles_per_us() / per_turn;
+    w->turns_per_look = budget < 1 ? 1 : budget > LOOK_TURNS ? LOOK_TURNS : (uint32_t)budget;
+    w->turns_to_look = w->turns_per_look;
+    w->look_cycles = cycles;
+    w->pops = 0;
+    w->now_ns = tri_sys_mono_ns(sys);
+    tri_timers_fire(&w->ctx, &w->timers, w->now_ns);
+    struct tri_cell *cell = tri_sched_take_injected(w);
+    if (cell)
+        tri_sched_push(w, cell);
+}
+
+static struct tri_cell *next_cell(struct tri_worker *w)
+{
+    struct tri_cell *cell = w->handoff;
+    if (cell) {
+        w->handoff = NULL;
+        if (++w->handoffs < TRI_HANDOFFS_MAX)
+            return cell;
+        tri_sched_push(w, cell); /* Others have waited long enough. */
+    }
+    w->handoffs = 0;
+    cell = tri_sched_pop(w);
+    w->pops++;
+    return cell ? cell : tri_sched_take_injected(w);
+}
+
+uint64_t tri_worker_step(struct tri_worker *w, uint64_t messages_max)
+{
+    if (w->turns_to_look-- == 0) {
+        w->turns_to_look = 0;
+        tri_worker_look(w);
+    }
+    struct tri_cell *cell = next_cell(w);
+    if (!cell)
+        return UINT64_MAX;
+    tri_store(&w->running, cell, TRI_RELAXED);
+    uint64_t handled = tri_turn(&w->ctx, cell, messages_max);
+    tri_store(&w->turns, tri_load(&w->turns, TRI_RELAXED) + 1, TRI_RELAXED);
+    return handled;
+}
+
+/* ---- Looking for work ---------------------------------------------------- */
+
+static bool fire_all_timers(struct tri_worker *w)
+{
+    struct tr_system *sys = w->ctx.sys;
+    w->now_ns = tri_sys_mono_ns(sys);
+    for (uint32_t i = 0; i < sys->worker_count; i++)
+        tri_timers_fire(&w->ctx, &sys->workers[i]->timers, w->now_ns);
+    return w->handoff != NULL;
+}
+
+/* True if a worker has work waiting and has not finished a turn since `before` was noted. */
+static bool someone_stuck(struct tr_system *sys, uint64_t before)
+{
+    uint64_t now = 0;
+    for (uint32_t i = 0; i < sys->worker_count; i++)
+        now += tri_load(&sys->workers[i]->turns, TRI_RELAXED);
+    return now == before;
+}
+
+static uint64_t all_turns(struct tr_system *sys)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < sys->worker_count; i++)
+        sum += tri_load(&sys->workers[i]->turns, TRI_RELAXED);
+    return sum;
+}
+
+static struct tri_cell *search(struct tri_worker *w)
+{
+    struct tr_system *sys = w->ctx.sys;
+    struct tri_cell *cell = NULL;
+    uint64_t turns = all_turns(sys);
+    tri_fetch_add(&sys->searching, 1u, TRI_RELAXED); /* A hint for wakers. */
+    for (uint32_t look = 0; look < LOOKS_MAX && !cell; look++) {
+        if (look % 32 == 0 && fire_all_timers(w)) {
+            cell = w->handoff;
+            w->handoff = NULL;
+            break;
+        }
+        cell = tri_sched_take_injected(w);
+        if (!cell && sys->worker_count > 1) {
+            bool desperate = look == LOOKS_DESPERATE && someone_stuck(sys, turns);
+            cell = tri_sched_steal(w, desperate);
+        } else if (!cell) {
+            break; /* Alone: nobody's work will turn up by looking. */
+        }
+        if (!cell)
+            tri_pause();
+        if (tri_load(&sys->quit, TRI_RELAXED))
+            break;
+    }
+    tri_fetch_sub(&sys->searching, 1u, TRI_RELAXED);
+    return cell;
+}
+
+/* ---- Parking ------------------------------------------------------------- */
+
+static int64_t sleep_ns(struct tri_worker *w, bool trim)
+{
+    struct tr_system *sys = w->ctx.sys;
+    uint64_t due = UINT64_MAX;
+    for (uint32_t i = 0; i < sys->worker_count; i++) {
+        uint64_t next = tri_timers_next_ns(&sys->workers[i]->timers);
+        due = next < due ? next : due;
+    }
+    uint64_t now = tri_sys_mono_ns(sys);
+    int64_t wait = -1;
+    if (due != UINT64_MAX)
+        wait = due > now ? (int64_t)(due - now) : 0;
+    if (trim && (wait < 0 || wait > TRIM_NS))
+        wait = TRIM_NS;
+    return wait;
+}
+
+static void tell_rest(struct tr_system *sys)
+{
+    if (tri_load(&sys->rest_waiters, TRI_SEQ_CST) == 0)
+        return;
+    tri_mutex_lock(&sys->rest_lock);
+    tri_cond_broadcast(&sys->rest_cond);
+    tri_mutex_unlock(&sys->rest_lock);
+}
+
+/* Takes back being parked; false: a waker did it already. */
+static bool unpark(struct tri_worker *w)
+{
+    uint32_t expected = 1;
+    if (!tri_cas_strong(&w->parked, &expected, 0u, TRI_ACQ_REL, TRI_RELAXED))
+        return false;
+    tri_fetch_sub(&w->ctx.sys->parked_count, 1u, TRI_SEQ_CST);
+    return true;
+}
+
+static void park(struct tri_worker *w)
+{
+    struct tr_system *sys = w->ctx.sys;
+    bool trim = w->ctx.pool.grown;
+    tri_pool_flush(&w->ctx.pool);
+    tri_store(&w->parked, 1u, TRI_SEQ_CST);
+    tri_fetch_add(&sys->parked_count, 1u, TRI_SEQ_CST);
+    /* After counting ourselves: who injects work does it the other way round. */
+    if (tri_load(&sys->inject_count, TRI_SEQ_CST) != 0 || tri_load(&sys->quit, TRI_SEQ_CST)) {
+        (void)unpark(w);
+        return;
+    }
+    tell_rest(sys);
+    tri_count(&w->parks, 1);
+    bool woken = tri_park_wait(&w->park, sleep_ns(w, trim));
+    (void)unpark(w);
+    if (!woken && trim)
+        tri_pool_trim(&w->ctx.pool);
+    tri_monitor_wake(sys->monitor);
+    w->turns_to_look = 0; /* The clock first: timers may be due. */
+    w->turns_per_look = 0;
+    w->pops = 0;
+    w->look_cycles = tri_cycles();
+}
+
+void tri_worker_main(void *arg)
+{
+    struct tri_worker *w = arg;
+    struct tr_system *sys = w->ctx.sys;
+    w->look_cycles = tri_cycles();
+    while (!tri_load(&sys->quit, TRI_RELAXED)) {
+        if (tri_worker_step(w, TRI_TURN_MESSAGES) != UINT64_MAX)
+            continue;
+        struct tri_cell *cell = search(w);
+        if (cell)
+            tri_sched_push(w, cell);
+        else
+            park(w);
+    }
+}
+
+bool tri_system_at_rest(struct tr_system *sys)
+{
+    if (tri_load(&sys->offload_pending, TRI_SEQ_CST) != 0)
+        return false;
+    if (sys->config.manual)
+        return sys->workers[0]->handoff == NULL && !tri_sched_any(sys);
+    return tri_load(&sys->parked_count, TRI_SEQ_CST) == sys->worker_count &&
+           !tri_sched_any(sys);
+}
