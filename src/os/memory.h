@@ -1,0 +1,27 @@
+/* os/memory.h - memory in pages, straight from the operating system. Any thread. */
+#ifndef TROUPE_OS_MEMORY_H
+#define TROUPE_OS_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+size_t tri_mem_page_size(void);
+
+/*
+ * `size` zeroed bytes, rounded up to pages, at a multiple of `align` (a power of two). With
+ * `populate` the pages are there at once instead of at the first touch, if the system can.
+ * NULL when memory is out.
+ */
+void *tri_mem_map(size_t size, size_t align, bool populate);
+
+/* `size` as given to tri_mem_map(). NULL is fine. */
+void tri_mem_unmap(void *p, size_t size);
+
+/* Gives back the pages and keeps the addresses: they read as zeroes. p and size: whole pages. */
+void tri_mem_discard(void *p, size_t size);
+
+/* Bytes of this process that are in memory now; 0 if the system does not tell. */
+uint64_t tri_mem_rss_bytes(void);
+
+#endif
