@@ -44,7 +44,7 @@ bool tri_life_has_children(struct tri_cell *cell)
     return has;
 }
 
-bool tri_life_adopt(struct tri_cell *parent, struct tri_cell *child)
+bool tri_life_adopt(struct tr_ctx *ctx, struct tri_cell *parent, struct tri_cell *child)
 {
     tri_spin_lock(&parent->lock);
     bool takes = !parent->wants_gone;
@@ -52,6 +52,8 @@ bool tri_life_adopt(struct tri_cell *parent, struct tri_cell *child)
         child->parent = parent->slot;
         child->sib_prev = 0;
         child->sib_next = parent->child_first;
+        if (child->sib_next)
+            cell_at(ctx->sys, child->sib_next)->sib_prev = child->slot;
         parent->child_first = child->slot;
     }
     tri_spin_unlock(&parent->lock);

@@ -29,7 +29,7 @@ void tri_life_requeue(struct tr_ctx *ctx, struct tri_cell *cell);
 void tri_life_child_failed(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid child, tr_err err);
 
 /* Links and unlinks a child; false: the parent takes no more children. */
-bool tri_life_adopt(struct tri_cell *parent, struct tri_cell *child);
+bool tri_life_adopt(struct tr_ctx *ctx, struct tri_cell *parent, struct tri_cell *child);
 void tri_life_orphan(struct tr_ctx *ctx, struct tri_cell *child);
 
 /* Where the copy of the spawn argument lies. */

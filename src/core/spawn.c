@@ -130,7 +130,7 @@ tr_pid tr_spawn_(tr_ctx *ctx, const struct tr_spawn_args *args)
     if (!cell)
         return nobody(TR_EFULL);
     err = fill_cell(ctx, cell, args);
-    if (!err && !tri_life_adopt(parent, cell))
+    if (!err && !tri_life_adopt(ctx, parent, cell))
         err = TR_ECLOSING;
     if (err) {
         abandon(ctx, cell);

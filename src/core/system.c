@@ -28,6 +28,7 @@
 #define OFFLOAD_MAX 128u
 #define WATCHDOG_DEFAULT_MS 1000u
 #define STEP_CHUNK 1024u
+#define REST_LOOK_NS 2000000
 
 /* ---- Clock and chance ---------------------------------------------------- */
 
@@ -316,7 +317,7 @@ static bool wait_rest(struct tr_system *sys, uint64_t deadline_ns)
     bool rest;
     while (!(rest = tri_system_at_rest(sys)) && tri_clock_mono_ns() < deadline_ns)
         /* Offloaded work ends without a word to us: look again now and then. */
-        (void)tri_cond_wait_for(&sys->rest_cond, &sys->rest_lock, 2);
+        (void)tri_cond_wait_for(&sys->rest_cond, &sys->rest_lock, REST_LOOK_NS);
     tri_mutex_unlock(&sys->rest_lock);
     tri_fetch_sub(&sys->rest_waiters, 1u, TRI_SEQ_CST);
     return rest;
