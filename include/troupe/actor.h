@@ -179,7 +179,8 @@ TR_API tr_err tr_unhandled(tr_ctx *ctx) TR_MUST_USE;
         HANDLERS(TR_ON_CALL_)                                                  \
         return tr_unhandled(ctx);                                              \
     }                                                                          \
-    static const struct tr_type *const NAME##_accepts[] = {HANDLERS(TR_ON_TYPE_) NULL}
+    TR_MAYBE_UNUSED static const struct tr_type *const NAME##_accepts[] = {                   \
+        HANDLERS(TR_ON_TYPE_) NULL}
 
 /*
  * TR_BATCH(ledger, post, on_posts) writes ledger_receive_batch() around

@@ -16,6 +16,7 @@
 #define TR_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define TR_COLD __attribute__((cold))
 #define TR_WEAK __attribute__((weak))
+#define TR_MAYBE_UNUSED __attribute__((unused))
 #define TR_UNLIKELY_(x) __builtin_expect(!!(x), 0)
 #else
 #error "Troupe needs a compiler with GNU attributes (gcc or clang)"

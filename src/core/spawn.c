@@ -73,6 +73,7 @@ static struct tri_cell *take_cell(struct tr_ctx *ctx, bool bounded)
                    (bounded ? TRI_GEN_BOUNDED : 0);
     /* Release: who got the PID through other memory sees a cell that is ready for mail. */
     tri_store(&cell->gen, gen, TRI_RELEASE);
+    tri_count(&ctx->counts.spawned, 1);
     return cell;
 }
 
@@ -143,7 +144,6 @@ tr_pid tr_spawn_(tr_ctx *ctx, const struct tr_spawn_args *args)
         cell->flags |= TRI_CELL_INITED;
         tri_state_move(&cell->state, TRI_RUNNING);
     }
-    tri_count(&ctx->counts.spawned, 1);
     tri_schedule(ctx, cell);
     return pid;
 }
@@ -168,7 +168,6 @@ struct tri_cell *tri_spawn_guardian(struct tr_ctx *ctx)
     cell->actor = &guardian_actor;
     cell->flags = TRI_CELL_GUARDIAN | TRI_CELL_INITED;
     tri_state_move(&cell->state, TRI_RUNNING);
-    tri_count(&ctx->counts.spawned, 1);
     tri_schedule(ctx, cell);
     return cell;
 }
@@ -188,7 +187,6 @@ tr_pid tri_spawn_proxy(struct tr_ctx *ctx, struct tri_proxy *proxy)
     cell->flags = TRI_CELL_PROXY;
     tr_pid pid = tri_cell_pid(cell);
     tri_state_move(&cell->state, TRI_RUNNING);
-    tri_count(&ctx->counts.spawned, 1);
     tri_schedule(ctx, cell);
     return pid;
 }

@@ -1,0 +1,37 @@
+# Thin front end of the CMake presets. `make help` lists the targets.
+.DEFAULT_GOAL := release
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+
+.PHONY: help bootstrap release dev asan tsan test check install coverage clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+bootstrap: ## install missing packages (asks before using sudo)
+	@tools/bootstrap
+
+release dev asan tsan: ## build with that preset into build/<preset>
+	@cmake --preset $@ >/dev/null
+	@cmake --build --preset $@ -j $(JOBS)
+
+test: bootstrap ## everything: unit, compile-fail, stress, install, examples; plain, ASan+UBSan, TSan
+	@for preset in dev asan tsan; do \
+	    echo "== $$preset"; \
+	    $(MAKE) --no-print-directory $$preset && ctest --preset $$preset || exit 1; \
+	done
+
+check: bootstrap ## formal rules: layers, headers, sizes, scripts
+	@tools/check
+
+install: release ## install into PREFIX (default /usr/local), below DESTDIR
+	@DESTDIR=$(DESTDIR) cmake --install build/release --prefix $(PREFIX)
+
+coverage: ## branch coverage of base and core
+	@cmake --preset coverage >/dev/null
+	@cmake --build --preset coverage -j $(JOBS)
+	@ctest --preset coverage
+	@gcovr --root . --filter src/base --filter src/core --branches --print-summary build/coverage
+
+clean: ## remove build/
+	@rm -rf build

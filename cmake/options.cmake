@@ -1,0 +1,22 @@
+# Warnings, sanitizers and coverage, for everything that is ours.
+add_compile_options(-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+                    -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2 -fno-omit-frame-pointer)
+if(TROUPE_WERROR)
+  add_compile_options(-Werror)
+endif()
+
+if(TROUPE_SANITIZE STREQUAL "address")
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined)
+  add_link_options(-fsanitize=address,undefined)
+elseif(TROUPE_SANITIZE STREQUAL "thread")
+  # The thread sanitizer does not model fences; the runtime orders by accesses alone.
+  add_compile_options(-fsanitize=thread)
+  add_link_options(-fsanitize=thread)
+elseif(NOT TROUPE_SANITIZE STREQUAL "")
+  message(FATAL_ERROR "TROUPE_SANITIZE is '${TROUPE_SANITIZE}', want address, thread or nothing")
+endif()
+
+if(TROUPE_COVERAGE)
+  add_compile_options(--coverage -O0)
+  add_link_options(--coverage)
+endif()
