@@ -122,6 +122,20 @@ static inline void write_tally(struct tr_ctx *ctx, struct tri_cell *cell, struct
     tally->handled = 0;
 }
 
+/* After a handler of the short path that failed, did not handle its message, or stopped. */
+static void settle(struct tr_ctx *ctx, struct tri_cell *cell, struct tally *tally,
+                   struct tri_block *block, tr_err err)
+{
+    write_tally(ctx, cell, tally);
+    if (ctx->unhandled) {
+        uint64_t processed = tri_load(&ctx->counts.processed, TRI_RELAXED);
+        tri_store(&ctx->counts.processed, processed - 1, TRI_RELAXED);
+        note_unhandled(ctx, cell, block);
+    }
+    if (err)
+        tri_life_failed(ctx, cell, err);
+}
+
 enum leave { LEAVE_IDLE, LEAVE_TURN_OVER, LEAVE_ODD };
 
 /* Flags that the short path handles itself. */
@@ -163,16 +177,8 @@ static enum leave turn_short(struct tr_ctx *ctx, struct tri_cell *cell, struct t
             ctx->msg.size = block->type->size;
             tr_err err = receive(ctx, data, &ctx->msg);
             tally->handled++;
-            if (TRI_UNLIKELY(err || ctx->attention)) {
-                write_tally(ctx, cell, tally);
-                if (ctx->unhandled) {
-                    tri_store(&ctx->counts.processed,
-                              tri_load(&ctx->counts.processed, TRI_RELAXED) - 1, TRI_RELAXED);
-                    note_unhandled(ctx, cell, block);
-                }
-                if (err)
-                    tri_life_failed(ctx, cell, err);
-            }
+            if (TRI_UNLIKELY(err || ctx->attention))
+                settle(ctx, cell, tally, block, err);
         }
         if (TRI_UNLIKELY(ctx->attention)) {
             ctx->attention = false;
