@@ -22,7 +22,7 @@ static void *entry(void *arg)
 }
 
 /* The program's own handlers shall run on the program's threads. Faults and real-time signals
- * (os/stack.h) must get through; so must SIGPROF, or profilers see nothing. */
+ * must get through; so must SIGPROF, or profilers see nothing. */
 static void block_signals(sigset_t *ret_before)
 {
     static const int open[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGPROF};
