@@ -1,6 +1,7 @@
 /* The message accounts. */
 #include "core/cold.h"
 #include "core/send.h"
+#include "core/worker.h"
 
 bool tr_accounts_balance(const struct tr_accounts *a)
 {
@@ -37,7 +38,7 @@ static uint64_t waiting(struct tri_cell *cell)
     return count;
 }
 
-/* Who may own cells while this walks them? Nobody: at rest all are idle or held. */
+/* At rest nobody owns a cell: all are idle or held. */
 static uint64_t waiting_everywhere(struct tr_system *sys)
 {
     uint64_t sum = 0;
@@ -53,17 +54,17 @@ static uint64_t waiting_everywhere(struct tr_system *sys)
     return sum;
 }
 
-bool tri_system_at_rest(struct tr_system *sys);
-
 void tr_system_accounts(tr_system *sys, struct tr_accounts *ret)
 {
     *ret = (struct tr_accounts){0};
     for (uint32_t i = 0; i < sys->worker_count; i++)
         add_counts(ret, &sys->workers[i]->ctx.counts);
+    tri_mutex_lock(&sys->outside_lock);
     for (uint32_t i = 0; i < TR_OUTSIDE_MAX; i++) {
         if (sys->outside[i])
             add_counts(ret, &sys->outside[i]->counts);
     }
+    tri_mutex_unlock(&sys->outside_lock);
     if (tri_system_at_rest(sys)) {
         ret->queued = waiting_everywhere(sys);
         return;

@@ -99,7 +99,7 @@ struct tri_worker {
     TRI_ATOMIC(uint64_t) turns;       /* ever: stands still in an endless handler */
     TRI_ATOMIC(uint64_t) steals;
     TRI_ATOMIC(uint64_t) parks;
-    TRI_ATOMIC(struct tri_cell *) running; /* what the watchdog would report */
+    TRI_ATOMIC(const struct tr_actor *) running; /* what the watchdog would report */
     _Alignas(64) TRI_ATOMIC(struct tri_cell *) ring[TRI_RING_SIZE];
     _Alignas(64) struct tri_spin over_lock; /* what did not fit into the ring */
     struct tri_cell *over_first;

@@ -28,12 +28,11 @@ struct tri_monitor {
 
 static void report(struct tr_system *sys, struct tri_worker *w, uint64_t ms)
 {
-    struct tri_cell *cell = tri_load(&w->running, TRI_RELAXED);
-    const char *name = cell && cell->actor && cell->actor->name ? cell->actor->name : "?";
+    const struct tr_actor *actor = tri_load(&w->running, TRI_RELAXED);
     tri_log(sys, TR_LOG_WARN,
-            "actor %s (slot %u) has been in one turn for %" PRIu64
+            "actor %s has been in one turn for %" PRIu64
             " ms on worker %u; the others take over its queue",
-            name, cell ? cell->slot : 0, ms, (unsigned)w->ctx.id);
+            actor && actor->name ? actor->name : "?", ms, (unsigned)w->ctx.id);
 }
 
 static void look_at(struct tri_monitor *m, uint32_t index)

@@ -425,6 +425,7 @@ void tr_system_stats(tr_system *sys, struct tr_stats *ret)
                              .message_bytes = tri_load(&sys->limit.bytes, TRI_RELAXED),
                              .message_bytes_max = sys->limit.bytes_max};
     uint64_t ended = 0;
+    tri_mutex_lock(&sys->outside_lock);
     for (uint32_t i = 0; i < sys->worker_count + TR_OUTSIDE_MAX; i++) {
         const struct tr_ctx *ctx = i < sys->worker_count ? &sys->workers[i]->ctx
                                                          : sys->outside[i - sys->worker_count];
@@ -435,10 +436,13 @@ void tr_system_stats(tr_system *sys, struct tr_stats *ret)
         ret->actors_restarted += tri_load(&ctx->counts.restarted, TRI_RELAXED);
         ended += tri_load(&ctx->counts.ended, TRI_RELAXED);
     }
+    tri_mutex_unlock(&sys->outside_lock);
     for (uint32_t i = 0; i < sys->worker_count; i++) {
         ret->steals += tri_load(&sys->workers[i]->steals, TRI_RELAXED);
         ret->parks += tri_load(&sys->workers[i]->parks, TRI_RELAXED);
+        tri_spin_lock(&sys->workers[i]->timers.lock);
         ret->timers += sys->workers[i]->timers.wheel.count;
+        tri_spin_unlock(&sys->workers[i]->timers.lock);
     }
     ret->actors = ret->actors_spawned - ended;
 }

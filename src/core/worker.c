@@ -62,7 +62,7 @@ uint64_t tri_worker_step(struct tri_worker *w, uint64_t messages_max)
     struct tri_cell *cell = next_cell(w);
     if (!cell)
         return UINT64_MAX;
-    tri_store(&w->running, cell, TRI_RELAXED);
+    tri_store(&w->running, cell->actor, TRI_RELAXED); /* Constant data: no order needed. */
     uint64_t handled = tri_turn(&w->ctx, cell, messages_max);
     tri_store(&w->turns, tri_load(&w->turns, TRI_RELAXED) + 1, TRI_RELAXED);
     return handled;
