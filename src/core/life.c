@@ -38,6 +38,10 @@ static struct tri_cell *parent_of(struct tr_ctx *ctx, struct tri_cell *cell)
 
 bool tri_life_has_children(struct tri_cell *cell)
 {
+    /* Only the actor itself spawns its children, so without that flag there is none to race
+     * with; the guardian's come from outside threads. */
+    if (!(cell->flags & (TRI_CELL_SPAWNED | TRI_CELL_GUARDIAN)))
+        return false;
     tri_spin_lock(&cell->lock);
     bool has = cell->child_first != 0;
     tri_spin_unlock(&cell->lock);
@@ -306,9 +310,7 @@ void tri_life_stop(struct tr_ctx *ctx, struct tri_cell *cell, tr_err reason)
         cell->actor->stopping(ctx, cell->data);
     ctx->attention = false;
     tri_state_move(&cell->state, TRI_STOPPING);
-    /* Without children there is nobody to wait for, and none can come: only this actor
-     * spawns them. The guardian's come from outside too, so it always locks. */
-    if (cell->child_first || (cell->flags & TRI_CELL_GUARDIAN))
+    if (cell->flags & (TRI_CELL_SPAWNED | TRI_CELL_GUARDIAN))
         stop_children(ctx, cell);
 }
 
@@ -467,6 +469,9 @@ static void on_sys(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *
 
 void tri_life_drain_sys(struct tr_ctx *ctx, struct tri_cell *cell)
 {
+    /* Relaxed: who leaves the cell looks again, in sequence with the senders. */
+    if (!tri_load(&cell->sys, TRI_RELAXED))
+        return;
     /* Acquire pairs with the release in tri_sys_push(). */
     struct tri_block *newest = tri_xchg(&cell->sys, NULL, TRI_ACQUIRE);
     struct tri_block *oldest = NULL;

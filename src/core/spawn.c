@@ -137,6 +137,8 @@ tr_pid tr_spawn_(tr_ctx *ctx, const struct tr_spawn_args *args)
         abandon(ctx, cell);
         return nobody(err);
     }
+    if (ctx->cell)
+        ctx->cell->flags |= TRI_CELL_SPAWNED;
     tr_pid pid = tri_cell_pid(cell);
     if (args->actor->init) {
         tri_state_move(&cell->state, TRI_STARTING);
