@@ -143,7 +143,7 @@ TR_API extern const struct tr_type tr_down_type;
 
 /* Idempotent. Actors only. */
 TR_API void tr_watch(tr_ctx *ctx, tr_pid pid);
-/* A tr_down already under way still arrives. */
+/* A tr_down that is in the mailbox already still arrives. */
 TR_API void tr_unwatch(tr_ctx *ctx, tr_pid pid);
 
 /* ---- Failing ------------------------------------------------------------- */

@@ -6,20 +6,9 @@
 
 #include "core/calls.h"
 #include "core/ctx.h"
+#include "core/pids.h"
 #include "core/supervise.h"
 #include "core/timers.h"
-
-/* A growing list of PIDs. */
-struct tri_pids {
-    tr_pid *items;
-    uint32_t count;
-    uint32_t capacity;
-};
-
-/* False when out of memory. Adding twice is adding once. */
-bool tri_pids_add(struct tri_pids *pids, tr_pid pid);
-bool tri_pids_remove(struct tri_pids *pids, tr_pid pid);
-void tri_pids_fini(struct tri_pids *pids);
 
 /* Something that takes messages in place of an actor: a waiting thread, a remote peer. */
 struct tri_proxy {

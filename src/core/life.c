@@ -158,17 +158,64 @@ void tri_life_failed(struct tr_ctx *ctx, struct tri_cell *cell, tr_err err)
                  tri_sys_new(ctx, gen, TRI_SYS_CHILD_FAILED, tri_cell_pid(cell), (uint64_t)err));
 }
 
+/*
+ * What the supervisor needs to know of a failed child. A copy: while the child is suspended
+ * anybody may stop it, and then it ends on another worker. It unlinks itself before it frees
+ * anything, so under its parent's lock a matching generation means that all is still there.
+ */
+struct failed_child {
+    tr_pid pid;
+    const struct tr_actor *actor;
+    const struct tr_supervision *policy;
+    struct tri_restarts restarts;
+    tr_err code;
+    char text[256];
+};
+
+static const char *name_of(const struct failed_child *child)
+{
+    return child->actor->name ? child->actor->name : "?";
+}
+
+/* False if the child has ended. */
+static bool read_child(struct tr_ctx *ctx, struct tri_cell *parent, tr_pid pid,
+                       struct failed_child *ret)
+{
+    tri_spin_lock(&parent->lock);
+    const struct tri_cell *child = tri_pid_cell(&ctx->sys->slots, pid);
+    if (child) {
+        ret->pid = pid;
+        ret->actor = child->actor;
+        ret->policy = child->supervise;
+        ret->restarts = child->cold->restarts;
+        ret->text[0] = '\0';
+        if (child->cold->fail_text)
+            memcpy(ret->text, child->cold->fail_text, sizeof ret->text);
+    }
+    tri_spin_unlock(&parent->lock);
+    return child != NULL;
+}
+
+static void write_restarts(struct tr_ctx *ctx, struct tri_cell *parent,
+                           const struct failed_child *from)
+{
+    tri_spin_lock(&parent->lock);
+    const struct tri_cell *child = tri_pid_cell(&ctx->sys->slots, from->pid);
+    if (child)
+        child->cold->restarts = from->restarts;
+    tri_spin_unlock(&parent->lock);
+}
+
 /* A failure that nobody took: the system ends, with a report. */
-static void root_failed(struct tr_ctx *ctx, struct tri_cell *child, tr_err err)
+static void root_failed(struct tr_ctx *ctx, const struct failed_child *child)
 {
     struct tr_system *sys = ctx->sys;
-    const char *text = child->cold->fail_text ? child->cold->fail_text : "";
     tri_mutex_lock(&sys->failure_lock);
     if (sys->failure == TR_OK) {
-        sys->failure = err;
-        snprintf(sys->failure_text, sizeof sys->failure_text, "actor %s (%" PRIx64 "): %s%s%s",
-                 child->actor->name ? child->actor->name : "?", tri_cell_pid(child).bits,
-                 tr_strerror(err), *text ? ": " : "", text);
+        sys->failure = child->code;
+        snprintf(sys->failure_text, sizeof sys->failure_text, "actor %s (%" PRIx64 "): %s%s%.160s",
+                 name_of(child), child->pid.bits, tr_strerror(child->code),
+                 child->text[0] ? ": " : "", child->text);
     }
     tri_mutex_unlock(&sys->failure_lock);
     tri_log(sys, TR_LOG_ERROR, "a failure reached the root, all actors stop: %s",
@@ -176,34 +223,34 @@ static void root_failed(struct tr_ctx *ctx, struct tri_cell *child, tr_err err)
     stop_children(ctx, sys->guardian);
 }
 
-static void publish_failure(struct tr_ctx *ctx, struct tri_cell *child, tr_err err,
+static void publish_failure(struct tr_ctx *ctx, const struct failed_child *child,
                             const struct tri_decision *decision)
 {
     static const char *const words[] = {"restart", "stop", "escalate", "resume"};
-    struct tr_actor_failed event = {.who = tri_cell_pid(child),
+    struct tr_actor_failed event = {.who = child->pid,
                                     .actor = child->actor,
-                                    .code = err,
+                                    .code = child->code,
                                     .directive = decision->directive,
                                     .restarts = decision->failures};
-    if (child->cold->fail_text)
-        memcpy(event.text, child->cold->fail_text, sizeof event.text);
-    tri_log(ctx->sys, TR_LOG_WARN, "actor %s (%" PRIx64 ") failed: %s%s%s; %s",
-            child->actor->name ? child->actor->name : "?", event.who.bits, tr_strerror(err),
-            event.text[0] ? ": " : "", event.text, words[decision->directive]);
+    memcpy(event.text, child->text, sizeof event.text);
+    tri_log(ctx->sys, TR_LOG_WARN, "actor %s (%" PRIx64 ") failed: %s%s%s; %s", name_of(child),
+            child->pid.bits, tr_strerror(child->code), child->text[0] ? ": " : "", child->text,
+            words[decision->directive]);
     tr_publish_(ctx, &tr_actor_failed_type, &event, sizeof event);
 }
 
 void tri_life_child_failed(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid child_pid, tr_err err)
 {
-    struct tri_cell *child = tri_pid_cell(&ctx->sys->slots, child_pid);
-    if (!child)
+    struct failed_child child = {.code = err};
+    if (!read_child(ctx, cell, child_pid, &child))
         return;
-    const struct tr_supervision *policy = child->supervise;
-    struct tri_decision d = tri_supervise(policy, &child->cold->restarts, err,
+    /* Not under the lock: this may call the user's decider. */
+    struct tri_decision d = tri_supervise(child.policy, &child.restarts, err,
                                           tri_ctx_now_ns(ctx), tr_random(ctx));
-    publish_failure(ctx, child, err, &d);
-    enum tr_strategy strategy = policy ? policy->strategy : TR_ONE_FOR_ONE;
-    uint32_t last = strategy == TR_ALL_FOR_ONE ? 0 : child->slot;
+    write_restarts(ctx, cell, &child);
+    publish_failure(ctx, &child, &d);
+    enum tr_strategy strategy = child.policy ? child.policy->strategy : TR_ONE_FOR_ONE;
+    uint32_t last = strategy == TR_ALL_FOR_ONE ? 0 : (uint32_t)child_pid.bits;
     enum tri_sys_kind kind = TRI_SYS_RESUME;
     uint64_t arg = 0;
     switch (d.directive) {
@@ -220,11 +267,11 @@ void tri_life_child_failed(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid chi
         break;
     case TR_ESCALATE:
         if (cell->flags & TRI_CELL_GUARDIAN) {
-            root_failed(ctx, child, err);
+            root_failed(ctx, &child);
         } else {
             ctx->fail_code = err;
-            snprintf(ctx->fail_text, 256, "child %" PRIx64 ": %s", child_pid.bits,
-                     child->cold->fail_text ? child->cold->fail_text : "");
+            snprintf(ctx->fail_text, sizeof ctx->fail_text, "child %" PRIx64 ": %.220s",
+                     child_pid.bits, child.text);
             tri_life_failed(ctx, cell, err);
         }
         return;
@@ -332,12 +379,13 @@ static void end_cold(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid self)
     tri_timers_end(ctx, cell);
     if (cold->subscribed)
         tri_events_forget(ctx->sys, self);
-    for (uint32_t i = 0; i < cold->watching.count; i++)
-        tri_sys_send(ctx, cold->watching.items[i], TRI_SYS_UNWATCH, self, 0);
-    for (uint32_t i = 0; i < cold->watchers.count; i++)
-        tri_watch_tell(ctx, cold->watchers.items[i], self, cold->end_reason);
-    for (uint32_t i = 0; i < cold->probers.count; i++)
-        tri_sys_send(ctx, cold->probers.items[i], TRI_SYS_GONE, self, TR_ENOACTOR);
+    tr_pid other;
+    for (uint32_t at = 0; tri_pids_next(&cold->watching, &at, &other);)
+        tri_sys_send(ctx, other, TRI_SYS_UNWATCH, self, 0);
+    for (uint32_t at = 0; tri_pids_next(&cold->watchers, &at, &other);)
+        tri_sys_send(ctx, other, TRI_SYS_DOWN, self, (uint64_t)cold->end_reason);
+    for (uint32_t at = 0; tri_pids_next(&cold->probers, &at, &other);)
+        tri_sys_send(ctx, other, TRI_SYS_GONE, self, TR_ENOACTOR);
 }
 
 /* Turns away everything in the mailbox and lets go of the cell. */
@@ -399,9 +447,10 @@ void tri_life_end(struct tr_ctx *ctx, struct tri_cell *cell)
     }
     ctx->gen = 0;
     tri_life_drain_sys(ctx, cell); /* All of it is stale now. */
+    /* First: a supervisor that reads our failure does so under its lock, while we are linked. */
+    tri_life_orphan(ctx, cell);
     tri_cold_free(cell);
     tri_life_free_data(ctx, cell);
-    tri_life_orphan(ctx, cell);
     tri_state_move(&cell->state, TRI_FREE);
     cell->actor = NULL;
     cell->supervise = NULL;
@@ -433,6 +482,9 @@ static void on_sys(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *
     case TRI_SYS_UNWATCH:
     case TRI_SYS_PROBE:
         tri_watch_handle(ctx, cell, block);
+        break;
+    case TRI_SYS_DOWN:
+        tri_watch_down(ctx, cell, block->from, (tr_err)block->call);
         break;
     case TRI_SYS_GONE:
         tri_request_gone(ctx, cell, block->from);

@@ -43,9 +43,11 @@ static void look_at(struct tri_monitor *m, uint32_t index)
     uint64_t turns = tri_load(&w->turns, TRI_RELAXED);
     if (turns != look->turns || tri_load(&w->parked, TRI_RELAXED)) {
         *look = (struct look){.turns = turns};
+        tri_store(&w->stuck, false, TRI_RELAXED);
         return;
     }
     look->ticks++;
+    tri_store(&w->stuck, true, TRI_RELAXED);
     uint64_t ms = (uint64_t)look->ticks * TICK_NS / 1000000;
     if (tri_sched_length(w) > 0 || tri_load(&sys->inject_count, TRI_RELAXED) > 0)
         tri_sched_wake_one(sys);

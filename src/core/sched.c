@@ -169,7 +169,7 @@ uint32_t tri_sched_length(const struct tri_worker *worker)
     return (ring <= TRI_RING_SIZE ? ring : 0) + tri_load(&worker->over_count, TRI_RELAXED);
 }
 
-struct tri_cell *tri_sched_steal(struct tri_worker *worker, bool desperate)
+struct tri_cell *tri_sched_steal(struct tri_worker *worker)
 {
     struct tr_system *sys = worker->ctx.sys;
     /* xorshift: any spread will do to start at different victims. */
@@ -183,7 +183,9 @@ struct tri_cell *tri_sched_steal(struct tri_worker *worker, bool desperate)
             continue;
         uint32_t length = tri_sched_length(victim);
         uint64_t work = (uint64_t)length * tri_load(&victim->turn_cycles, TRI_RELAXED);
-        if (length == 0 || (!desperate && work <= sys->wake_cycles))
+        /* Relaxed: hints, both. */
+        bool stuck = tri_load(&victim->stuck, TRI_RELAXED);
+        if (length == 0 || (!stuck && work <= sys->wake_cycles))
             continue;
         uint32_t count;
         struct tri_cell *cell = steal_ring(worker, victim);

@@ -16,9 +16,9 @@
 void tri_sched_inject(struct tr_system *sys, struct tri_cell *cell);
 void tri_sched_push(struct tri_worker *worker, struct tri_cell *cell);
 struct tri_cell *tri_sched_pop(struct tri_worker *worker);
-/* Work of another worker, or of outside threads; NULL if there is none worth moving.
- * `desperate`: also what is not worth it, because its worker seems stuck. */
-struct tri_cell *tri_sched_steal(struct tri_worker *worker, bool desperate);
+/* Work of another worker; NULL if there is none worth moving. What waits behind a worker that is
+ * stuck in one turn is always worth it. */
+struct tri_cell *tri_sched_steal(struct tri_worker *worker);
 struct tri_cell *tri_sched_take_injected(struct tri_worker *worker);
 
 /* True if some queue of the system holds work. */

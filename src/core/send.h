@@ -70,6 +70,7 @@ enum tri_sys_kind {
     TRI_SYS_STOP = 1,
     TRI_SYS_WATCH,        /* from: the watcher */
     TRI_SYS_UNWATCH,      /* from: the watcher */
+    TRI_SYS_DOWN,         /* from: the watched actor, which has ended; call: the error */
     TRI_SYS_PROBE,        /* like WATCH, for the calls of `from`; answered by TRI_SYS_GONE */
     TRI_SYS_GONE,         /* from: who ended; call: the error */
     TRI_SYS_CHILD_FAILED, /* from: the child; call: the error */

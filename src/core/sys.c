@@ -1,8 +1,6 @@
 /* System messages on their way. */
 #include "base/assert.h"
-#include "core/cold.h"
 #include "core/send.h"
-#include "core/watch.h"
 
 static const struct tr_type sys_type = {"system", 0, NULL, TR_TYPE_CONTROL};
 
@@ -41,7 +39,7 @@ void tri_sys_push(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *b
 void tri_sys_stale(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
 {
     if (block->flags == TRI_SYS_WATCH)
-        tri_watch_tell(ctx, block->from, to, TR_ENOACTOR);
+        tri_sys_send(ctx, block->from, TRI_SYS_DOWN, to, TR_ENOACTOR);
     else if (block->flags == TRI_SYS_PROBE)
         tri_sys_send(ctx, block->from, TRI_SYS_GONE, to, TR_ENOACTOR);
     block->flags = 0;

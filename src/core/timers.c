@@ -78,8 +78,8 @@ static struct tri_timer *find(const struct tri_actor_timers *timers, uint64_t id
 /* A place in the table and the number that goes with it; 0 when full or out of memory. */
 static uint64_t take_place(struct tri_actor_timers *timers)
 {
-    if (timers->count == timers->capacity) {
-        if (timers->capacity >= TRI_TIMERS_MAX)
+    if (timers->count * 2 >= timers->capacity) {
+        if (timers->count == TRI_TIMERS_MAX)
             return 0;
         uint32_t capacity = timers->capacity ? timers->capacity * 2 : 4;
         struct tri_timer **items = tri_realloc(timers->items, capacity * sizeof *items);
@@ -90,12 +90,12 @@ static uint64_t take_place(struct tri_actor_timers *timers)
         timers->items = items;
         timers->capacity = capacity;
     }
-    /* The table is at most half a generation of look-ups behind: places go round. */
-    uint32_t index = timers->sequence % timers->capacity;
+    /* At most half of the places are taken, so a free one is near. */
+    uint32_t index = (uint32_t)timers->sequence % timers->capacity;
     while (timers->items[index])
         index = (index + 1) % timers->capacity;
     timers->count++;
-    return (uint64_t)++timers->sequence << 16 | index;
+    return ++timers->sequence << 16 | index;
 }
 
 static void leave_place(struct tri_actor_timers *timers, struct tri_timer *timer)
@@ -139,7 +139,7 @@ tr_timer tr_timer_(tr_ctx *ctx, unsigned delay_ms, unsigned period_ms, const str
 }
 
 /* Takes a timer away from its actor; it is freed now or when it leaves the system queue. */
-static bool discard(struct tr_ctx *ctx, struct tri_cold *cold, struct tri_timer *timer)
+static void discard(struct tr_ctx *ctx, struct tri_cold *cold, struct tri_timer *timer)
 {
     leave_place(&cold->timers, timer);
     bool pending = tri_timer_disarm(timer);
@@ -147,7 +147,6 @@ static bool discard(struct tr_ctx *ctx, struct tri_cold *cold, struct tri_timer 
         tri_timer_free(ctx, timer);
     else
         timer->dead = true;
-    return true;
 }
 
 bool tr_cancel(tr_ctx *ctx, tr_timer handle)
@@ -155,7 +154,10 @@ bool tr_cancel(tr_ctx *ctx, tr_timer handle)
     TRI_ASSERT(ctx->cell != NULL);
     struct tri_cold *cold = ctx->cell->cold;
     struct tri_timer *timer = cold ? find(&cold->timers, handle.bits) : NULL;
-    return timer && discard(ctx, cold, timer);
+    if (!timer)
+        return false;
+    discard(ctx, cold, timer);
+    return true;
 }
 
 void tri_timers_end(struct tr_ctx *ctx, struct tri_cell *cell)
@@ -165,7 +167,7 @@ void tri_timers_end(struct tr_ctx *ctx, struct tri_cell *cell)
         return;
     for (uint32_t i = 0; i < cold->timers.capacity; i++) {
         if (cold->timers.items[i])
-            (void)discard(ctx, cold, cold->timers.items[i]);
+            discard(ctx, cold, cold->timers.items[i]);
     }
     /* Those that are queued already find nothing to do, or go stale. */
     (void)tri_timer_disarm(&cold->call_timer);

@@ -36,11 +36,11 @@ struct tri_actor_timers {
     struct tri_timer **items;
     uint32_t count;
     uint32_t capacity;
-    uint32_t sequence;
+    uint64_t sequence;
 };
 
 /* Most timers of one actor. */
-#define TRI_TIMERS_MAX 65536u
+#define TRI_TIMERS_MAX 32768u
 
 /* Puts an unarmed timer of ctx->cell on this worker's wheel. */
 void tri_timer_arm(struct tr_ctx *ctx, struct tri_timer *timer, uint64_t due_ns);

@@ -346,6 +346,8 @@ static bool turn_slow(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t *handl
         tri_life_restart(ctx, cell);
     if (cell->state == TRI_STARTING)
         tri_life_init(ctx, cell);
+    if (cell->flags & TRI_CELL_STOP)
+        return true; /* Out of init. */
     if (cell->state == TRI_STOPPING && !tri_life_has_children(cell)) {
         tri_life_end(ctx, cell);
         return false;

@@ -9,28 +9,40 @@
 /* A look at the clock about every so many microseconds, at most every LOOK_TURNS turns. */
 #define LOOK_US 20u
 #define LOOK_TURNS 64u
-/* Failed looks for work before a worker parks, and before it takes what is not worth it. */
+/* Failed looks for work before a worker parks. */
 #define LOOKS_MAX 200u
-#define LOOKS_DESPERATE 100u
 /* How long a worker sleeps before it gives memory back. */
 #define TRIM_NS 100000000
 
-void tri_worker_look(struct tri_worker *w)
+/* What a place in the ring costs, and when to look again. After a sleep nothing is known, so the
+ * first looks come soon: 1, 3, 7 turns. */
+static void measure(struct tri_worker *w)
 {
-    struct tr_system *sys = w->ctx.sys;
     uint64_t cycles = tri_cycles();
     uint64_t passed = cycles - w->look_cycles;
     uint32_t turns = w->turns_per_look - w->turns_to_look;
+    w->look_cycles = cycles;
+    if (turns == 0) {
+        w->turns_per_look = 1;
+        return;
+    }
     uint64_t per_pop = passed / (w->pops ? w->pops : 1);
     uint64_t average = (3 * (uint64_t)tri_load(&w->turn_cycles, TRI_RELAXED) + per_pop) / 4;
     /* Relaxed: thieves and the waker take it as a hint. */
     tri_store(&w->turn_cycles, average < UINT32_MAX ? (uint32_t)average : UINT32_MAX, TRI_RELAXED);
-    uint64_t per_turn = passed / (turns ? turns : 1) + 1;
-    uint64_t budget = LOOK_US * tri_cycles_per_us() / per_turn;
+    uint64_t budget = LOOK_US * tri_cycles_per_us() / (passed / turns + 1);
+    uint64_t most = 2 * (uint64_t)w->turns_per_look + 1;
+    budget = budget < most ? budget : most;
     w->turns_per_look = budget < 1 ? 1 : budget > LOOK_TURNS ? LOOK_TURNS : (uint32_t)budget;
-    w->turns_to_look = w->turns_per_look;
-    w->look_cycles = cycles;
     w->pops = 0;
+}
+
+void tri_worker_look(struct tri_worker *w)
+{
+    struct tr_system *sys = w->ctx.sys;
+    if (!sys->config.manual)
+        measure(w);
+    w->turns_to_look = w->turns_per_look;
     w->now_ns = tri_sys_mono_ns(sys);
     tri_timers_fire(&w->ctx, &w->timers, w->now_ns);
     struct tri_cell *cell = tri_sched_take_injected(w);
@@ -79,28 +91,10 @@ static bool fire_all_timers(struct tri_worker *w)
     return w->handoff != NULL;
 }
 
-/* True if a worker has work waiting and has not finished a turn since `before` was noted. */
-static bool someone_stuck(struct tr_system *sys, uint64_t before)
-{
-    uint64_t now = 0;
-    for (uint32_t i = 0; i < sys->worker_count; i++)
-        now += tri_load(&sys->workers[i]->turns, TRI_RELAXED);
-    return now == before;
-}
-
-static uint64_t all_turns(struct tr_system *sys)
-{
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < sys->worker_count; i++)
-        sum += tri_load(&sys->workers[i]->turns, TRI_RELAXED);
-    return sum;
-}
-
 static struct tri_cell *search(struct tri_worker *w)
 {
     struct tr_system *sys = w->ctx.sys;
     struct tri_cell *cell = NULL;
-    uint64_t turns = all_turns(sys);
     tri_fetch_add(&sys->searching, 1u, TRI_RELAXED); /* A hint for wakers. */
     for (uint32_t look = 0; look < LOOKS_MAX && !cell; look++) {
         if (look % 32 == 0 && fire_all_timers(w)) {
@@ -110,8 +104,7 @@ static struct tri_cell *search(struct tri_worker *w)
         }
         cell = tri_sched_take_injected(w);
         if (!cell && sys->worker_count > 1) {
-            bool desperate = look == LOOKS_DESPERATE && someone_stuck(sys, turns);
-            cell = tri_sched_steal(w, desperate);
+            cell = tri_sched_steal(w);
         } else if (!cell) {
             break; /* Alone: nobody's work will turn up by looking. */
         }
