@@ -1,19 +1,23 @@
 # Thin front end of the CMake presets. `make help` lists the targets.
 .DEFAULT_GOAL := release
+DB ?= build/orders.db
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 
-.PHONY: help bootstrap release dev asan tsan test check install coverage clean
+.PHONY: help run bootstrap release dev asan tsan test check install coverage clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: bootstrap release ## orders through the actors into SQLite; DATA=FILE.csv[.xz], DB=PATH, ARGS="…"
+	@build/release/apps/orders/orders run $(if $(DATA),--data '$(DATA)') --db '$(DB)' $(ARGS)
 
 bootstrap: ## install missing packages (asks before using sudo)
 	@tools/bootstrap
 
 release dev asan tsan: ## build with that preset into build/<preset>
 	@cmake --preset $@ >/dev/null
-	@cmake --build --preset $@ -j $(JOBS)
+	@cmake --build --preset $@ -j $(JOBS) -- --quiet
 
 test: bootstrap ## everything: unit, compile-fail, stress, install, examples; plain, ASan+UBSan, TSan
 	@for preset in dev asan tsan; do \

@@ -305,8 +305,9 @@ void tri_dead_letter_event(struct tr_ctx *ctx, tr_pid to, tr_pid from,
     if (type == &tr_dead_letter_type)
         return; /* Or dead letters about dead letters would never end. */
     struct tr_dead_letter event = {.to = to, .from = from, .type = type, .reason = reason};
+    /* An answer to a caller that no longer waits was lost by agreement: it is no warning. */
     if (reason != TR_DEAD_CLOSING)
-        tri_log(ctx->sys, TR_LOG_WARN, "dead letter: %s to %" PRIx64 " from %" PRIx64 " (%s)",
+        tri_log(ctx->sys, reason == TR_DEAD_LATE ? TR_LOG_INFO : TR_LOG_WARN, "dead letter: %s to %" PRIx64 " from %" PRIx64 " (%s)",
                 type->name, to.bits, from.bits, tr_dead_reason_name(reason));
     if (tri_load(&ctx->sys->phase, TRI_RELAXED) != TRI_CLOSED)
         tr_publish_(ctx, &tr_dead_letter_type, &event, sizeof event);

@@ -1,0 +1,21 @@
+/* cli.h - command lines: options in, values checked and named in errors. */
+#ifndef ORDERS_CLI_H
+#define ORDERS_CLI_H
+
+#include "text.h"
+
+/* Exit codes, as the manual says. */
+enum { EXIT_GOOD = 0, EXIT_WRONG = 1, EXIT_USAGE = 2, EXIT_CANNOT = 3 };
+
+struct cli {
+    bool help, version, json, quiet;
+    const char *data, *db, *out, *notices;
+    bool generate_given, stock_given, declines_given, late_given;
+    int64_t generate, seed, lines, workers, stock, declines, late, window_min;
+};
+
+/* The options that a command takes, as letters of cli.c's table. False: *error says why. */
+bool cli_parse(int argc, char **argv, const char *allowed, struct cli *ret_cli,
+               struct ord_error *error);
+
+#endif

@@ -1,0 +1,370 @@
+/* flow.c - wires the actors, lets orders in at the rate the ledger commits, and sums up. */
+#include "flow.h"
+
+#include "actors.h"
+#include "intake.h"
+#include "known.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Documents, and lines of theirs, that are under way at most: they bound memory and latency. */
+#define WINDOW 4096u
+#define WINDOW_LINES 65536u
+/* Room for lines that a document keeps when it is used again. */
+#define KEPT_LINES 256u
+#define PROGRESS_NS UINT64_C(200000000)
+
+struct flow {
+    const struct flow_options *options;
+    struct flow_result *result;
+    struct ord_error *error;
+    struct dict *products, *countries;
+    struct store *store;
+    struct known *known;
+    struct intake *intake;
+    struct gate gate;
+    struct doc *docs; /* WINDOW of them, used in turn */
+    tr_system *system;
+    tr_ctx *root;
+    tr_pid notification;
+    struct order_peers peers;
+    uint64_t seq;        /* documents let in */
+    uint64_t lines_sent; /* of theirs */
+    uint64_t started_ns, progress_ns;
+};
+
+/* ---- The guard: an actor that failed for good fails the run ---------------- */
+
+struct guard_args { struct gate *gate; };
+struct guard { struct gate *gate; };
+
+static tr_err guard_init(tr_ctx *ctx, void *state, const void *arg)
+{
+    ((struct guard *)state)->gate = ((const struct guard_args *)arg)->gate;
+    return tr_subscribe(ctx, tr_actor_failed);
+}
+
+static tr_err on_failed(tr_ctx *ctx, struct guard *self, const struct tr_actor_failed *msg)
+{
+    char why[384];
+    (void)ctx;
+    if (msg->directive == TR_RESTART)
+        return TR_OK;
+    snprintf(why, sizeof(why), "actor '%s' failed: %s (run again: it resumes)",
+             msg->actor ? msg->actor->name : "?", msg->text);
+    gate_fail(self->gate, why);
+    return TR_OK;
+}
+
+#define GUARD_HANDLERS(ON) ON(tr_actor_failed, on_failed)
+TR_DISPATCH(guard, GUARD_HANDLERS);
+
+static const struct tr_actor guard_actor = {
+    .name = "guard",
+    .state_size = sizeof(struct guard),
+    .arg_size = sizeof(struct guard_args),
+    .init = guard_init,
+    .receive = guard_receive,
+    .accepts = guard_accepts,
+};
+
+/* Payment keeps nothing: it may start again, and orders that waited ask. The others hold
+ * documents or sequences, which only the database can give back: the run ends. */
+static const struct tr_supervision restart = {.on_failure = TR_RESTART, .restarts_max = 10,
+                                              .within_ms = 1000};
+static const struct tr_supervision end_run = {.on_failure = TR_STOP};
+
+/* ---- Setting up ------------------------------------------------------------ */
+
+static bool open_books(struct flow *flow)
+{
+    const struct flow_options *options = flow->options;
+    flow->products = dict_create();
+    flow->countries = dict_create();
+    flow->docs = calloc(WINDOW, sizeof(*flow->docs));
+    if (!flow->products || !flow->countries || !flow->docs)
+        return ord_fail(flow->error, "memory is short");
+    /* The input is looked at first: a wrong file leaves no database behind. */
+    flow->intake = intake_create(&(struct intake_options){.source = options->source,
+                                                          .name = options->name,
+                                                          .products = flow->products,
+                                                          .countries = flow->countries,
+                                                          .window_s = options->window_s},
+                                 flow->error);
+    if (!flow->intake)
+        return false;
+    flow->store = store_open(&(struct store_options){.path = options->db,
+                                                     .products = flow->products,
+                                                     .countries = flow->countries,
+                                                     .stock = options->stock,
+                                                     .stock_given = options->stock_given},
+                             flow->error);
+    if (!flow->store)
+        return false;
+    flow->known = known_open(options->db, flow->error);
+    return flow->known != NULL;
+}
+
+static bool spawned(struct flow *flow, tr_pid pid, const char *name)
+{
+    if (!tr_pid_is_nobody(pid))
+        return true;
+    return ord_fail(flow->error, "actor '%s' cannot start: %s", name,
+                    tr_strerror(tr_pid_err(pid)));
+}
+
+static bool start_actors(struct flow *flow)
+{
+    const struct flow_options *options = flow->options;
+    struct tr_error why;
+    struct tr_config config = {.node = "orders", .workers = options->workers,
+                               .offload_threads = 1, .watchdog_ms = 5000};
+    if (tr_system_create_(&flow->system, &config, &why))
+        return ord_fail(flow->error, "the actor system cannot start: %s", why.text);
+    flow->root = tr_root(flow->system);
+
+    tr_pid guard = tr_spawn(flow->root, &guard_actor, .name = "guard",
+                            .arg = &(struct guard_args){&flow->gate}, .supervise = &end_run);
+    if (!spawned(flow, guard, "guard"))
+        return false;
+    tr_system_run(flow->system); /* It listens before anything can fail. */
+    struct order_peers *peers = &flow->peers;
+    peers->validation = tr_spawn(flow->root, &validation_actor, .name = "validation",
+                                 .supervise = &end_run);
+    peers->payment = tr_spawn(flow->root, &payment_actor, .name = "payment",
+                              .arg = &(struct payment_args){options->provider},
+                              .supervise = &restart);
+    peers->inventory = tr_spawn(flow->root, &inventory_actor, .name = "inventory",
+                                .arg = &(struct inventory_args){flow->store, flow->products,
+                                                                WINDOW},
+                                .supervise = &end_run);
+    peers->ledger = tr_spawn(flow->root, &ledger_actor, .name = "ledger",
+                             .arg = &(struct ledger_args){flow->store, &flow->gate, WINDOW},
+                             .supervise = &end_run);
+    peers->notification = tr_spawn(
+        flow->root, &notification_actor, .name = "notification",
+        .arg = &(struct notification_args){known_noticed(flow->known), peers->ledger,
+                                           options->deliver, options->user},
+        .supervise = &end_run);
+    tr_system_run(flow->system); /* Stock is read before the first order comes in. */
+    return spawned(flow, peers->validation, "validation") &&
+           spawned(flow, peers->payment, "payment") &&
+           spawned(flow, peers->inventory, "inventory") &&
+           spawned(flow, peers->ledger, "ledger") &&
+           spawned(flow, peers->notification, "notification");
+}
+
+static void give_notice(void *user, int64_t id, uint8_t state, const char *key)
+{
+    struct flow *flow = user;
+    struct notice notice = {.id = id, .state = state};
+    snprintf(notice.key, sizeof(notice.key), "%s", key);
+    tr_send_(flow->root, flow->peers.notification, &notice_type, &notice, sizeof(notice));
+    if (id % 8192 == 0)
+        tr_system_run(flow->system); /* Never more of them than fit. */
+}
+
+/* ---- Letting orders in ----------------------------------------------------- */
+
+static void progress(struct flow *flow, bool last)
+{
+    const struct flow_options *options = flow->options;
+    uint64_t now = ord_now_ns();
+    if (!options->progress || (!last && now - flow->progress_ns < PROGRESS_NS))
+        return;
+    flow->progress_ns = now;
+    options->progress(options->user,
+                      &(struct flow_progress){.done = options->source->done,
+                                              .total = options->source->total,
+                                              .orders = flow->seq + flow->result->orders_known,
+                                              .lines = intake_lines(flow->intake),
+                                              .seconds = (double)(now - flow->started_ns) / 1e9,
+                                              .last = last});
+}
+
+static void complain(struct flow *flow, const struct doc *doc, const char *what)
+{
+    char sentence[512];
+    if (!flow->options->complain)
+        return;
+    snprintf(sentence, sizeof(sentence), "%s: %s%s%s: %s", flow->options->name,
+             doc->key[0] ? "order " : "", doc->key, what, doc->excerpt);
+    flow->options->complain(flow->options->user, sentence);
+}
+
+/* Turns an order whose number was used for something else into a refusal. */
+static void refuse_conflict(struct doc *doc)
+{
+    doc->what = DOC_REFUSED;
+    doc->refusal = REFUSAL_CONFLICT;
+    doc->amount = 0;
+    for (uint32_t i = 0; i < doc->lines; i++)
+        doc->amount += doc->line[i].amount;
+    snprintf(doc->excerpt, sizeof(doc->excerpt),
+             "line %llu: number %s was entered before with other content",
+             (unsigned long long)doc->source_line, doc->key);
+}
+
+/* Finds out whether the order was seen before. False: the run cannot go on. */
+static bool recognise(struct flow *flow, struct doc *doc, bool *ret_new)
+{
+    struct flow_result *result = flow->result;
+    enum store_known known = STORE_NEW;
+    if (doc->what == DOC_ORDER && known_maybe(flow->known, doc)) {
+        /* One of that number may be under way: it has to be entered before it can be seen. */
+        if (known_under_way(flow->known, doc, gate_committed(&flow->gate), flow->seq) &&
+            !gate_wait(&flow->gate, flow->seq, 0, UINT64_MAX, flow->error))
+            return false;
+        known = known_find(flow->known, doc, flow->error);
+    }
+    if (known == STORE_OTHER)
+        refuse_conflict(doc);
+    if (doc->what == DOC_REFUSED) {
+        result->refused++;
+        result->refused_lines += doc->lines;
+        complain(flow, doc, " is refused");
+        known = known_find(flow->known, doc, flow->error);
+    } else if (known == STORE_SAME) {
+        result->orders_known++;
+        result->lines_known += doc->lines;
+    }
+    *ret_new = known == STORE_NEW;
+    return known != STORE_FAILED;
+}
+
+static bool let_in(struct flow *flow, struct doc *doc)
+{
+    doc->seq = flow->seq;
+    doc->started_ns = ord_now_ns();
+    known_add(flow->known, doc);
+    if (doc->what == DOC_ORDER) {
+        flow->result->orders_entered++;
+        flow->result->lines_entered += doc->lines;
+    }
+    flow->lines_sent += doc->lines;
+    flow->seq++;
+    tr_pid order = tr_spawn(flow->root, &order_actor, .arg = &flow->peers, .supervise = &end_run);
+    if (!spawned(flow, order, "order"))
+        return false;
+    doc->order = order;
+    tr_send(flow->root, order, order_place, .doc = doc);
+    return true;
+}
+
+/* Shrinks a document that a huge order has blown up, and waits until its turn has come. */
+static struct doc *next_doc(struct flow *flow)
+{
+    struct doc *doc = &flow->docs[flow->seq % WINDOW];
+    uint64_t wanted = flow->seq < WINDOW ? 0 : flow->seq - WINDOW + 1;
+    if (!gate_wait(&flow->gate, wanted, flow->lines_sent, WINDOW_LINES, flow->error))
+        return NULL;
+    if (doc->lines_max > KEPT_LINES) {
+        free(doc->line);
+        doc->line = NULL;
+        doc->lines_max = 0;
+    }
+    return doc;
+}
+
+static bool pump(struct flow *flow)
+{
+    for (;;) {
+        struct doc *doc = next_doc(flow);
+        if (!doc)
+            return false;
+        enum intake_result result = intake_next(flow->intake, doc, flow->error);
+        if (result == INTAKE_BROKEN) {
+            flow->result->broken = true;
+            return true;
+        }
+        if (result == INTAKE_END)
+            return true;
+        bool new = false;
+        if (!recognise(flow, doc, &new) || (new && !let_in(flow, doc)))
+            return false;
+        progress(flow, false);
+    }
+}
+
+/* ---- Ending ---------------------------------------------------------------- */
+
+static bool settle(struct flow *flow)
+{
+    struct flow_result *result = flow->result;
+    struct ord_error why;
+    if (!gate_wait(&flow->gate, flow->seq, 0, UINT64_MAX, &why)) {
+        *flow->error = why;
+        return false;
+    }
+    result->seconds = (double)(ord_now_ns() - flow->started_ns) / 1e9;
+    progress(flow, true);
+    tr_system_run(flow->system);
+    struct notice_position noticed = {0};
+    tr_err err = tr_ask(flow->root, flow->peers.notification,
+                        TR_INTO(notice_position, &noticed), 5000, notice_question);
+    if (err)
+        return ord_fail(flow->error, "notification does not answer: %s", tr_strerror(err));
+    result->notices = noticed.delivered;
+    store_noticed(flow->store, noticed.position);
+    tr_system_run(flow->system);
+    return true;
+}
+
+static void sum_up(struct flow *flow)
+{
+    struct flow_result *result = flow->result;
+    struct tr_accounts *accounts = &result->accounts;
+    tr_system_accounts(flow->system, accounts);
+    uint64_t lost = accounts->queued + accounts->dropped + accounts->unknown;
+    for (int i = 0; i < TR_DEAD_REASON_COUNT; i++)
+        if (i != TR_DEAD_LATE)
+            lost += accounts->dead[i];
+    result->messages_accounted = tr_accounts_balance(accounts) && lost == 0;
+    result->figures = flow->gate.figures;
+    result->lines_read = intake_lines(flow->intake);
+    result->lines_accounted = result->lines_read == result->lines_entered + result->lines_known +
+                                                        result->refused_lines;
+}
+
+static void tear_down(struct flow *flow)
+{
+    if (flow->system) {
+        tr_err err = tr_system_stop(flow->system, 10000);
+        if (err && flow->result->messages_accounted)
+            flow->result->messages_accounted = false;
+        tr_system_destroy(flow->system);
+    }
+    known_close(flow->known);
+    store_close(flow->store);
+    intake_destroy(flow->intake);
+    dict_destroy(flow->products);
+    dict_destroy(flow->countries);
+    for (uint32_t i = 0; flow->docs && i < WINDOW; i++)
+        free(flow->docs[i].line);
+    free(flow->docs);
+    gate_fini(&flow->gate);
+}
+
+bool flow_run(const struct flow_options *options, struct flow_result *result,
+              struct ord_error *error)
+{
+    struct flow flow = {.options = options, .result = result, .error = error};
+    struct ord_error broken = {""};
+    memset(result, 0, sizeof(*result));
+    if (!gate_init(&flow.gate))
+        return ord_fail(error, "no lock can be made");
+    bool good = open_books(&flow) && start_actors(&flow) &&
+                known_each_unnoticed(flow.known, give_notice, &flow, error);
+    if (good) {
+        flow.started_ns = flow.progress_ns = ord_now_ns();
+        good = pump(&flow);
+        broken = *error; /* of the source; settle() may find another error, which then counts */
+        good = good && settle(&flow);
+        sum_up(&flow);
+    }
+    tear_down(&flow);
+    if (good && result->broken)
+        *error = broken;
+    return good;
+}

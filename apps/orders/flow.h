@@ -1,0 +1,52 @@
+/* flow.h - one run: orders from a source through the actors into the books. */
+#ifndef ORDERS_FLOW_H
+#define ORDERS_FLOW_H
+
+#include "gate.h"
+#include "messages.h"
+#include "payment.h"
+#include "source.h"
+
+#include "troupe/event.h"
+
+struct flow_progress {
+    uint64_t done, total; /* of the source, in its own unit; total 0: not known */
+    uint64_t orders, lines;
+    double seconds;
+    bool last;
+};
+
+struct flow_options {
+    struct ord_source *source; /* borrowed */
+    const char *name;          /* of the source, for messages */
+    const char *db;
+    unsigned workers; /* 0: one per core */
+    int64_t stock;    /* pieces per product at the start; -1: no bound */
+    bool stock_given;
+    int64_t window_s; /* repeated baskets closer than this are parked; 0: never */
+    struct payment_provider *provider; /* borrowed */
+    void (*progress)(void *user, const struct flow_progress *progress); /* may be NULL */
+    void (*complain)(void *user, const char *sentence); /* one refused order or line */
+    void (*deliver)(void *user, const struct notice *notice); /* on a worker; may be NULL */
+    void *user;
+};
+
+struct flow_result {
+    uint64_t lines_read;     /* data lines of the source */
+    uint64_t orders_entered, lines_entered;
+    uint64_t orders_known, lines_known; /* recognised: entered by an earlier run */
+    uint64_t refused, refused_lines;    /* orders or lines with an error, now or known */
+    uint64_t notices;
+    double seconds;
+    struct gate_figures figures;
+    struct tr_accounts accounts;
+    bool lines_accounted;    /* read = entered + known + refused */
+    bool messages_accounted; /* accounts balance; nothing lost but answers that came late */
+    bool broken;             /* the source broke off; what came before is entered */
+};
+
+/* False: the run could not go on; *error says why, and what is committed stays committed. */
+bool flow_run(const struct flow_options *options, struct flow_result *ret_result,
+              struct ord_error *error);
+
+#endif

@@ -1,0 +1,242 @@
+/* main.c - the `orders` command. */
+#include "cli.h"
+#include "flow.h"
+#include "generate.h"
+#include "report.h"
+#include "verify.h"
+
+#include "troupe/version.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#define COMPLAINTS_SHOWN 20u
+
+static const char usage[] =
+    "usage: orders run      [--data FILE | --generate N [--seed S] [--lines N]] [--db PATH]\n"
+    "                       [--workers N] [--stock N] [--declines PERMILLE] [--late PERMILLE]\n"
+    "                       [--duplicate-window MINUTES] [--notices FILE] [--json] [--quiet]\n"
+    "       orders generate [--generate N] [--seed S] [--lines N] [--out FILE]\n"
+    "       orders report   [--db PATH] [--json]\n"
+    "       orders verify   [--db PATH] [--json]\n"
+    "       orders --help | --version\n"
+    "\n"
+    "run       takes orders through validation, payment, inventory and ledger into the database,\n"
+    "          then reports. FILE is CSV in the UCI Online Retail layout, plain or .xz. Without\n"
+    "          --data, 25,900 orders are made up.\n"
+    "generate  writes made-up orders as CSV.\n"
+    "report    tells what the books hold.\n"
+    "verify    checks every promise of the books from the database alone.\n"
+    "\n"
+    "Exit code: 0 good; 1 something was refused or does not balance; 2 wrong usage;\n"
+    "3 could not go on (run again to resume).\n";
+
+/* What the callbacks of a run need. */
+struct screen {
+    bool terminal, quiet;
+    unsigned complaints;
+    unsigned percent; /* plain lines: the last one printed */
+    FILE *notices;
+};
+
+static int failed(const char *sentence)
+{
+    fprintf(stderr, "orders: %s\n", sentence);
+    return EXIT_CANNOT;
+}
+
+static void show_progress(void *user, const struct flow_progress *p)
+{
+    struct screen *screen = user;
+    char orders[ORD_MONEY_SIZE], rate[ORD_MONEY_SIZE];
+    double share = p->total > 0 ? (double)p->done / (double)p->total : 0;
+    share = share > 1 || p->last ? 1 : share;
+    double per_second = p->seconds > 0 ? (double)p->orders / p->seconds : 0;
+    int left = share > 0 ? (int)(p->seconds / share * (1 - share)) : 0;
+    ord_count(orders, (int64_t)p->orders);
+    ord_count(rate, (int64_t)per_second);
+    if (screen->quiet)
+        return;
+    if (screen->terminal) {
+        int full = (int)(share * 30);
+        fprintf(stderr, "\r[%.*s%*s] %3d%%  %s orders  %s/s  %d:%02d left  %s", full,
+                "##############################", 30 - full, "", (int)(share * 100), orders, rate,
+                left / 60, left % 60, p->last ? "\n" : "");
+        return;
+    }
+    unsigned percent = (unsigned)(share * 100);
+    if (p->last || percent >= screen->percent + 10) {
+        screen->percent = percent;
+        fprintf(stderr, "%3u%%  %s orders, %s/s, %d:%02d left\n", percent, orders, rate, left / 60,
+                left % 60);
+    }
+}
+
+static void show_complaint(void *user, const char *sentence)
+{
+    struct screen *screen = user;
+    if (screen->complaints++ < COMPLAINTS_SHOWN)
+        fprintf(stderr, "%sorders: %s\n", screen->terminal ? "\n" : "", sentence);
+}
+
+static void write_notice(void *user, const struct notice *notice)
+{
+    struct screen *screen = user;
+    fprintf(screen->notices, "%s %s\n", notice->key, ord_state_name(notice->state));
+}
+
+static struct ord_source *open_source(const struct cli *cli, struct ord_error *error)
+{
+    if (cli->data)
+        return ord_source_open(cli->data, error);
+    struct generate_options options = {cli->generate_given ? (uint64_t)cli->generate : 25900,
+                                       (uint64_t)cli->seed, (uint32_t)cli->lines};
+    struct ord_source *source = generate_open(&options);
+    if (!source)
+        ord_fail(error, "memory is short");
+    return source;
+}
+
+static int finish_run(const struct cli *cli, const struct screen *screen,
+                      const struct flow_result *result, struct ord_error *error)
+{
+    bool balanced = false;
+    if (screen->complaints > COMPLAINTS_SHOWN)
+        fprintf(stderr, "orders: … and %u more; all are in the database, table refusals\n",
+                screen->complaints - COMPLAINTS_SHOWN);
+    if (result->broken)
+        failed(error->text);
+    struct ord_error why;
+    if (!report_books(stdout, cli->db, cli->json, result, &balanced, &why))
+        return failed(why.text);
+    if (fflush(stdout) != 0)
+        return failed("the report cannot be written");
+    bool good = balanced && result->lines_accounted && result->messages_accounted &&
+                result->refused == 0 && !result->broken;
+    return good ? EXIT_GOOD : EXIT_WRONG;
+}
+
+static int run(const struct cli *cli)
+{
+    struct ord_error error = {""};
+    struct screen screen = {.terminal = isatty(STDERR_FILENO), .quiet = cli->quiet};
+    if (cli->data && cli->generate_given) {
+        fputs("orders: --data and --generate exclude each other\n", stderr);
+        return EXIT_USAGE;
+    }
+    struct ord_source *source = open_source(cli, &error);
+    if (!source)
+        return failed(error.text);
+    if (cli->notices && !(screen.notices = fopen(cli->notices, "a"))) {
+        ord_source_close(source);
+        ord_fail(&error, "'%s' cannot be opened: %s", cli->notices, strerror(errno));
+        return failed(error.text);
+    }
+    /* Made-up orders show every outcome; a real file is taken as it is. */
+    struct seeded_provider provider;
+    seeded_provider_init(&provider, (uint64_t)cli->seed,
+                         cli->declines_given || cli->data ? (unsigned)cli->declines : 20,
+                         cli->late_given || cli->data ? (unsigned)cli->late : 2);
+    struct flow_options options = {
+        .source = source,
+        .name = cli->data ? cli->data : "generator",
+        .db = cli->db,
+        .workers = (unsigned)cli->workers,
+        .stock = cli->stock,
+        .stock_given = cli->stock_given,
+        .window_s = cli->window_min * 60,
+        .provider = &provider.base,
+        .progress = show_progress,
+        .complain = show_complaint,
+        .deliver = screen.notices ? write_notice : NULL,
+        .user = &screen,
+    };
+    struct flow_result result;
+    bool good = flow_run(&options, &result, &error);
+    ord_source_close(source);
+    if (screen.notices && fclose(screen.notices) != 0 && good)
+        good = ord_fail(&error, "'%s' cannot be written: %s", cli->notices, strerror(errno));
+    return good ? finish_run(cli, &screen, &result, &error) : failed(error.text);
+}
+
+static int generate(const struct cli *cli)
+{
+    struct ord_error error = {""};
+    char buffer[65536];
+    long n;
+    FILE *out = cli->out ? fopen(cli->out, "w") : stdout;
+    if (!out) {
+        ord_fail(&error, "'%s' cannot be opened: %s", cli->out, strerror(errno));
+        return failed(error.text);
+    }
+    struct ord_source *source = open_source(cli, &error);
+    bool good = source != NULL;
+    while (good && (n = source->read(source, buffer, sizeof(buffer), &error)) != 0)
+        good = n > 0 && fwrite(buffer, 1, (size_t)n, out) == (size_t)n;
+    good = (cli->out ? fclose(out) : fflush(out)) == 0 && good;
+    ord_source_close(source);
+    if (!good && error.text[0] == '\0')
+        ord_fail(&error, "'%s' cannot be written: %s", cli->out ? cli->out : "output",
+                 strerror(errno));
+    return good ? EXIT_GOOD : failed(error.text);
+}
+
+static int report(const struct cli *cli)
+{
+    struct ord_error error;
+    bool balanced = false;
+    if (!report_books(stdout, cli->db, cli->json, NULL, &balanced, &error))
+        return failed(error.text);
+    return fflush(stdout) != 0 ? failed("the report cannot be written")
+           : balanced          ? EXIT_GOOD
+                               : EXIT_WRONG;
+}
+
+static int verify(const struct cli *cli)
+{
+    struct verify_result result;
+    char why[VERIFY_TEXT_SIZE];
+    if (!verify_books(cli->db, &result, why))
+        return failed(why);
+    report_verified(stdout, cli->db, cli->json, &result);
+    return fflush(stdout) != 0   ? failed("the result cannot be written")
+           : result.failed == 0 ? EXIT_GOOD
+                                : EXIT_WRONG;
+}
+
+static const struct {
+    const char *name, *options;
+    int (*function)(const struct cli *cli);
+} commands[] = {
+    {"run", "hvjqfbngslwkdtm", run},
+    {"generate", "hvgslo", generate},
+    {"report", "hvjb", report},
+    {"verify", "hvjb", verify},
+};
+
+int main(int argc, char **argv)
+{
+    struct ord_error error;
+    struct cli cli;
+    signal(SIGPIPE, SIG_IGN); /* A reader that went away is an error of writing, told as such. */
+    size_t command = 0, count = sizeof(commands) / sizeof(commands[0]);
+    if (argc >= 2)
+        while (command < count && strcmp(argv[1], commands[command].name) != 0)
+            command++;
+    bool named = argc >= 2 && command < count;
+    bool good = cli_parse(argc - 1 - named, argv + 1 + named,
+                          named ? commands[command].options : "hv", &cli, &error);
+    if (!good && !named)
+        ord_fail(&error, "unknown command '%.64s', want run, generate, report or verify", argv[1]);
+    if (!good || (argc < 2)) {
+        fprintf(stderr, "orders: %s\n%s", good ? "no command" : error.text, usage);
+        return EXIT_USAGE;
+    }
+    if (cli.help || cli.version) {
+        fputs(cli.help ? usage : "orders " TR_VERSION_STRING "\n", stdout);
+        return fflush(stdout) == 0 ? EXIT_GOOD : EXIT_CANNOT;
+    }
+    return commands[command].function(&cli);
+}

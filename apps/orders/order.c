@@ -1,0 +1,209 @@
+/*
+ * order.c - one actor per order.
+ *
+ *   placed → checking → paying → reserving → posting → done
+ *               │        │  ↑        │           ↑
+ *               │        ↓  │        ↓           │
+ *               │       asking   refunding ──────┤
+ *               └→ reserving (nothing to pay) ───┘
+ *
+ * Every order passes through inventory, also one that reserves nothing: that keeps all orders
+ * in sequence. A capture is asked for once; silence is resolved by asking what became of it.
+ */
+#include "actors.h"
+#include "rules.h"
+
+enum step { PLACED, CHECKING, PAYING, ASKING, RESERVING, REFUNDING, POSTING, DONE };
+
+#define TO(step) (1u << (step))
+static const uint8_t moves[] = {
+    [PLACED] = TO(CHECKING) | TO(RESERVING),
+    [CHECKING] = TO(PAYING) | TO(RESERVING),
+    [PAYING] = TO(RESERVING) | TO(ASKING),
+    [ASKING] = TO(ASKING) | TO(RESERVING),
+    [RESERVING] = TO(POSTING) | TO(REFUNDING),
+    [REFUNDING] = TO(REFUNDING) | TO(POSTING),
+    [POSTING] = TO(DONE),
+    [DONE] = 0,
+};
+
+struct order {
+    struct order_peers peers;
+    struct doc *doc; /* ours while nobody else holds it */
+    enum step step;
+    unsigned attempts;
+    char key[ORDER_KEY_MAX + 1];
+};
+
+static tr_err order_init(tr_ctx *ctx, void *state, const void *arg)
+{
+    struct order *self = state;
+    (void)ctx;
+    self->peers = *(const struct order_peers *)arg;
+    return TR_OK;
+}
+
+static tr_err move(tr_ctx *ctx, struct order *self, enum step step)
+{
+    if (!(moves[self->step] & TO(step)))
+        return tr_fail(ctx, TR_EUSER, "order %s cannot go from step %d to %d", self->key,
+                       (int)self->step, (int)step);
+    self->step = step;
+    return TR_OK;
+}
+
+static tr_err reserve(tr_ctx *ctx, struct order *self)
+{
+    tr_err err = move(ctx, self, RESERVING);
+    if (!err)
+        tr_send(ctx, self->peers.inventory, inventory_reserve, .doc = self->doc);
+    return err;
+}
+
+static tr_err post(tr_ctx *ctx, struct order *self)
+{
+    tr_err err = move(ctx, self, POSTING);
+    if (!err)
+        tr_send(ctx, self->peers.ledger, ledger_post, .doc = self->doc);
+    return err;
+}
+
+static tr_err withdraw(tr_ctx *ctx, struct order *self, enum order_state state,
+                       enum order_reason reason, enum line_outcome outcome)
+{
+    self->doc->state = (uint8_t)state;
+    self->doc->reason = (uint8_t)reason;
+    rules_withdraw(self->doc, (uint8_t)outcome);
+    return reserve(ctx, self);
+}
+
+static tr_err on_place(tr_ctx *ctx, struct order *self, const struct order_place *msg)
+{
+    self->doc = msg->doc;
+    memcpy(self->key, msg->doc->key, sizeof(self->key));
+    if (msg->doc->what == DOC_REFUSED)
+        return reserve(ctx, self);
+    tr_err err = move(ctx, self, CHECKING);
+    if (!err)
+        tr_send(ctx, self->peers.validation, order_check, .doc = self->doc);
+    return err;
+}
+
+static tr_err on_checked(tr_ctx *ctx, struct order *self, const struct order_checked *msg)
+{
+    if (msg->doc->state != STATE_FULFILLED || msg->doc->amount == 0)
+        return reserve(ctx, self);
+    tr_err err = move(ctx, self, PAYING);
+    if (err)
+        return err;
+    struct payment_capture capture = {.pence = msg->doc->amount};
+    memcpy(capture.key, self->key, sizeof(capture.key));
+    tr_request_(ctx, self->peers.payment, PAYMENT_PATIENCE_MS, &payment_capture_type, &capture,
+                sizeof(capture));
+    return TR_OK;
+}
+
+static tr_err ask(tr_ctx *ctx, struct order *self)
+{
+    if (self->attempts == PAYMENT_INQUIRIES_MAX) /* A person has to find out. */
+        return withdraw(ctx, self, STATE_PARKED, REASON_PROVIDER_SILENT, OUTCOME_PARKED);
+    tr_err err = move(ctx, self, ASKING);
+    if (err)
+        return err;
+    struct payment_inquire inquire = {.attempt = self->attempts++};
+    memcpy(inquire.key, self->key, sizeof(inquire.key));
+    tr_request_(ctx, self->peers.payment, PAYMENT_PATIENCE_MS, &payment_inquire_type, &inquire,
+                sizeof(inquire));
+    return TR_OK;
+}
+
+static tr_err refund(tr_ctx *ctx, struct order *self)
+{
+    if (self->attempts++ == PAYMENT_REFUNDS_MAX)
+        return tr_fail(ctx, TR_EPEER, "order %s: %u refunds got no answer", self->key,
+                       PAYMENT_REFUNDS_MAX);
+    tr_err err = move(ctx, self, REFUNDING);
+    if (err)
+        return err;
+    struct payment_refund msg = {.pence = self->doc->amount};
+    memcpy(msg.key, self->key, sizeof(msg.key));
+    tr_request_(ctx, self->peers.payment, PAYMENT_PATIENCE_MS, &payment_refund_type, &msg,
+                sizeof(msg));
+    return TR_OK;
+}
+
+static tr_err on_result(tr_ctx *ctx, struct order *self, const struct payment_result *msg)
+{
+    if (self->step == REFUNDING)
+        return msg->answer == PAYMENT_APPROVED ? post(ctx, self) : refund(ctx, self);
+    if (self->step != PAYING && self->step != ASKING)
+        return TR_OK; /* Late or repeated: the order has gone on. */
+    if (msg->answer == PAYMENT_SILENT)
+        return ask(ctx, self);
+    if (msg->answer != PAYMENT_APPROVED)
+        return withdraw(ctx, self, STATE_REJECTED, REASON_DECLINED, OUTCOME_NOT_PAID);
+    self->doc->paid = true;
+    self->attempts = 0;
+    return reserve(ctx, self);
+}
+
+static tr_err on_no_answer(tr_ctx *ctx, struct order *self, const struct tr_request_failed *msg)
+{
+    if (msg->reason != TR_ETIMEDOUT)
+        return tr_fail(ctx, msg->reason, "order %s: payment is gone", self->key);
+    if (self->step == REFUNDING)
+        return refund(ctx, self);
+    if (self->step == PAYING || self->step == ASKING)
+        return ask(ctx, self);
+    return TR_OK;
+}
+
+static tr_err on_reserved(tr_ctx *ctx, struct order *self, const struct inventory_reserved *msg)
+{
+    if (msg->enough)
+        return post(ctx, self);
+    struct doc *doc = self->doc;
+    doc->reason = REASON_NO_STOCK;
+    if (!doc->paid) { /* Only what is written off needs stock but no money. */
+        doc->state = STATE_PARKED;
+        doc->reason = REASON_WRITE_OFF_SHORT;
+        rules_withdraw(doc, OUTCOME_PARKED);
+        return post(ctx, self);
+    }
+    doc->state = STATE_REFUNDED;
+    rules_withdraw(doc, OUTCOME_REFUNDED);
+    return refund(ctx, self);
+}
+
+static tr_err on_posted(tr_ctx *ctx, struct order *self, const struct ledger_posted *msg)
+{
+    tr_err err = move(ctx, self, DONE);
+    if (err)
+        return err;
+    self->doc = NULL; /* The intake uses it again. */
+    if (msg->id != 0) {
+        struct notice notice = {.id = msg->id, .state = msg->state};
+        memcpy(notice.key, self->key, sizeof(notice.key));
+        tr_send_(ctx, self->peers.notification, &notice_type, &notice, sizeof(notice));
+    }
+    tr_stop(ctx, tr_self(ctx));
+    return TR_OK;
+}
+
+#define ORDER_HANDLERS(ON)               \
+    ON(order_place, on_place)            \
+    ON(order_checked, on_checked)        \
+    ON(payment_result, on_result)        \
+    ON(inventory_reserved, on_reserved)  \
+    ON(ledger_posted, on_posted)         \
+    ON(tr_request_failed, on_no_answer)
+TR_DISPATCH(order, ORDER_HANDLERS);
+
+const struct tr_actor order_actor = {
+    .name = "order",
+    .state_size = sizeof(struct order),
+    .arg_size = sizeof(struct order_peers),
+    .init = order_init,
+    .receive = order_receive,
+    .accepts = order_accepts,
+};

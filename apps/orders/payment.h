@@ -1,0 +1,45 @@
+/* payment.h - the payment provider as an interface, and the one that lives in this process. */
+#ifndef ORDERS_PAYMENT_H
+#define ORDERS_PAYMENT_H
+
+#include "text.h"
+
+enum payment_answer {
+    PAYMENT_APPROVED,
+    PAYMENT_DECLINED,
+    PAYMENT_UNKNOWN, /* inquiry: no such capture was asked for */
+    PAYMENT_SILENT   /* no answer now; capture: it comes after *ret_late_ms, if at all */
+};
+
+/*
+ * A provider. `key` is the order's number: asking twice with one key captures once and gives
+ * the same answer. Called by one actor at a time; must not block.
+ */
+struct payment_provider {
+    enum payment_answer (*capture)(struct payment_provider *provider, const char *key,
+                                   int64_t pence, unsigned *ret_late_ms);
+    /* What became of a capture; attempt counts from 0. */
+    enum payment_answer (*inquire)(struct payment_provider *provider, const char *key,
+                                   unsigned attempt);
+    /* PAYMENT_APPROVED once the money is on its way back; PAYMENT_SILENT: ask again. */
+    enum payment_answer (*refund)(struct payment_provider *provider, const char *key,
+                                  int64_t pence);
+};
+
+/* Decides by seed and key alone, so that a run repeated after a crash gets the same answers. */
+struct seeded_provider {
+    struct payment_provider base;
+    uint64_t seed;
+    unsigned declines_permille; /* of captures */
+    unsigned late_permille;     /* of captures: answered after the caller's patience */
+};
+void seeded_provider_init(struct seeded_provider *provider, uint64_t seed,
+                          unsigned declines_permille, unsigned late_permille);
+
+/* How long an order waits for an answer before it asks, and how often it asks. */
+#define PAYMENT_PATIENCE_MS 20u
+#define PAYMENT_LATE_MS 60u
+#define PAYMENT_INQUIRIES_MAX 5u
+#define PAYMENT_REFUNDS_MAX 100u
+
+#endif

@@ -1,0 +1,26 @@
+/* verify.h - checks every promise of the books from the database alone. Shares no code, not even
+ * a header, with what wrote them: its only knowledge is docs/reference/orders-ledger.md. */
+#ifndef ORDERS_VERIFY_H
+#define ORDERS_VERIFY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VERIFY_CHECKS_MAX 24
+#define VERIFY_TEXT_SIZE 240
+
+struct verify_check {
+    const char *name;
+    bool good;
+    char detail[VERIFY_TEXT_SIZE]; /* what was found; for a failed one: the first offence */
+};
+
+struct verify_result {
+    int count, failed;
+    struct verify_check check[VERIFY_CHECKS_MAX];
+};
+
+/* False when the database cannot be read at all; `why` (VERIFY_TEXT_SIZE bytes) says so. */
+bool verify_books(const char *path, struct verify_result *ret_result, char *why);
+
+#endif
