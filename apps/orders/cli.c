@@ -57,16 +57,15 @@ static bool set(struct cli *cli, const struct option *option, const char *value,
         return true;
     }
     if (!ord_parse_int(value, strlen(value), option->min, option->max, &number))
-        return ord_fail(error, "%s is '%.64s', want a whole number from %lld to %lld",
-                        option->name, value, (long long)option->min, (long long)option->max);
+        return ord_fail(error, "%s is '%.64s', want a whole number from %lld to %lld", option->name,
+                        value, (long long)option->min, (long long)option->max);
     memcpy(base + option->at, &number, sizeof(number));
     if (option->given_at != SIZE_MAX)
         *(bool *)(base + option->given_at) = true;
     return true;
 }
 
-bool cli_parse(int argc, char **argv, const char *allowed, struct cli *cli,
-               struct ord_error *error)
+bool cli_parse(int argc, char **argv, const char *allowed, struct cli *cli, struct ord_error *error)
 {
     *cli = (struct cli){.db = "orders.db", .seed = 1, .stock = -1, .window_min = 10};
     for (int i = 0; i < argc; i++) {

@@ -173,8 +173,7 @@ static void skip_long_line(struct csv *csv)
     }
 }
 
-static enum csv_result too_long(struct csv *csv, struct csv_record *record,
-                                struct ord_error *error)
+static enum csv_result too_long(struct csv *csv, struct csv_record *record, struct ord_error *error)
 {
     ord_fail(error, "the line has more than %u bytes", CSV_RECORD_MAX);
     skip_long_line(csv);
@@ -242,7 +241,8 @@ enum csv_result csv_next(struct csv *csv, struct csv_record *record, struct ord_
         if (size == 0)
             continue;
         enum csv_result result = check_and_split(csv, record, quoted, error);
-        if (result == CSV_BAD && lines > 1) { /* The lines that a bad quote swallowed may be good. */
+        if (result == CSV_BAD &&
+            lines > 1) { /* The lines that a bad quote swallowed may be good. */
             csv->at -= (size_t)(record->raw + size + eol - newline) - 1;
             csv->line -= lines - 1;
             record->raw_size = (size_t)(newline - record->raw);

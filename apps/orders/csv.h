@@ -17,7 +17,7 @@ struct csv_field {
 };
 
 struct csv_record {
-    uint64_t line; /* where it starts, from 1 */
+    uint64_t line;   /* where it starts, from 1 */
     const char *raw; /* its bytes without the line end */
     size_t raw_size;
     struct csv_field field[CSV_FIELDS_MAX];
@@ -26,7 +26,7 @@ struct csv_record {
 
 enum csv_result {
     CSV_RECORD,
-    CSV_BAD,   /* this record cannot be read; *error says why; the next one may be fine */
+    CSV_BAD, /* this record cannot be read; *error says why; the next one may be fine */
     CSV_END,
     CSV_BROKEN /* the source failed; what came before was good, nothing comes after */
 };

@@ -16,7 +16,7 @@ struct arena {
 
 struct dict {
     struct dict_word *chunk[DICT_WORDS_MAX / CHUNK_WORDS];
-    uint32_t *table; /* numbers; 0 is free; adding thread only */
+    uint32_t *table;     /* numbers; 0 is free; adding thread only */
     uint32_t table_size; /* a power of two, at least twice count */
     uint32_t count;
     struct arena *arena;
@@ -111,8 +111,8 @@ uint32_t dict_number(struct dict *dict, const char *text, size_t size, const cha
     char *note_copy = text_copy ? copy_text(dict, note, note_size) : NULL;
     if (!note_copy)
         return 0;
-    (*chunk)[dict->count % CHUNK_WORDS] =
-        (struct dict_word){text_copy, note_copy, hash, (uint32_t)size};
+    (*chunk)[dict->count % CHUNK_WORDS] = (struct dict_word){text_copy, note_copy, hash,
+                                                             (uint32_t)size};
     dict->table[at] = ++dict->count;
     if (dict->count > dict->table_size / 2 && !grow(dict)) {
         dict->table[at] = 0;

@@ -36,8 +36,12 @@ struct flow {
 
 /* ---- The guard: an actor that failed for good fails the run ---------------- */
 
-struct guard_args { struct gate *gate; };
-struct guard { struct gate *gate; };
+struct guard_args {
+    struct gate *gate;
+};
+struct guard {
+    struct gate *gate;
+};
 
 static tr_err guard_init(tr_ctx *ctx, void *state, const void *arg)
 {
@@ -71,8 +75,8 @@ static const struct tr_actor guard_actor = {
 
 /* Payment keeps nothing: it may start again, and orders that waited ask. The others hold
  * documents or sequences, which only the database can give back: the run ends. */
-static const struct tr_supervision restart = {.on_failure = TR_RESTART, .restarts_max = 10,
-                                              .within_ms = 1000};
+static const struct tr_supervision restart = {
+    .on_failure = TR_RESTART, .restarts_max = 10, .within_ms = 1000};
 static const struct tr_supervision end_run = {.on_failure = TR_STOP};
 
 /* ---- Setting up ------------------------------------------------------------ */
@@ -110,16 +114,15 @@ static bool spawned(struct flow *flow, tr_pid pid, const char *name)
 {
     if (!tr_pid_is_nobody(pid))
         return true;
-    return ord_fail(flow->error, "actor '%s' cannot start: %s", name,
-                    tr_strerror(tr_pid_err(pid)));
+    return ord_fail(flow->error, "actor '%s' cannot start: %s", name, tr_strerror(tr_pid_err(pid)));
 }
 
 static bool start_actors(struct flow *flow)
 {
     const struct flow_options *options = flow->options;
     struct tr_error why;
-    struct tr_config config = {.node = "orders", .workers = options->workers,
-                               .offload_threads = 1, .watchdog_ms = 5000};
+    struct tr_config config = {
+        .node = "orders", .workers = options->workers, .offload_threads = 1, .watchdog_ms = 5000};
     if (tr_system_create_(&flow->system, &config, &why))
         return ord_fail(flow->error, "the actor system cannot start: %s", why.text);
     flow->root = tr_root(flow->system);
@@ -135,10 +138,10 @@ static bool start_actors(struct flow *flow)
     peers->payment = tr_spawn(flow->root, &payment_actor, .name = "payment",
                               .arg = &(struct payment_args){options->provider},
                               .supervise = &restart);
-    peers->inventory = tr_spawn(flow->root, &inventory_actor, .name = "inventory",
-                                .arg = &(struct inventory_args){flow->store, flow->products,
-                                                                WINDOW},
-                                .supervise = &end_run);
+    peers->inventory = tr_spawn(
+        flow->root, &inventory_actor, .name = "inventory",
+        .arg = &(struct inventory_args){flow->store, flow->products, WINDOW},
+        .supervise = &end_run);
     peers->ledger = tr_spawn(flow->root, &ledger_actor, .name = "ledger",
                              .arg = &(struct ledger_args){flow->store, &flow->gate, WINDOW},
                              .supervise = &end_run);
@@ -150,8 +153,7 @@ static bool start_actors(struct flow *flow)
     tr_system_run(flow->system); /* Stock is read before the first order comes in. */
     return spawned(flow, peers->validation, "validation") &&
            spawned(flow, peers->payment, "payment") &&
-           spawned(flow, peers->inventory, "inventory") &&
-           spawned(flow, peers->ledger, "ledger") &&
+           spawned(flow, peers->inventory, "inventory") && spawned(flow, peers->ledger, "ledger") &&
            spawned(flow, peers->notification, "notification");
 }
 
@@ -301,8 +303,8 @@ static bool settle(struct flow *flow)
     progress(flow, true);
     tr_system_run(flow->system);
     struct notice_position noticed = {0};
-    tr_err err = tr_ask(flow->root, flow->peers.notification,
-                        TR_INTO(notice_position, &noticed), 5000, notice_question);
+    tr_err err = tr_ask(flow->root, flow->peers.notification, TR_INTO(notice_position, &noticed),
+                        5000, notice_question);
     if (err)
         return ord_fail(flow->error, "notification does not answer: %s", tr_strerror(err));
     result->notices = noticed.delivered;
@@ -323,8 +325,8 @@ static void sum_up(struct flow *flow)
     result->messages_accounted = tr_accounts_balance(accounts) && lost == 0;
     result->figures = flow->gate.figures;
     result->lines_read = intake_lines(flow->intake);
-    result->lines_accounted = result->lines_read == result->lines_entered + result->lines_known +
-                                                        result->refused_lines;
+    result->lines_accounted = result->lines_read ==
+                              result->lines_entered + result->lines_known + result->refused_lines;
 }
 
 static void tear_down(struct flow *flow)

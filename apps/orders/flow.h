@@ -23,16 +23,16 @@ struct flow_options {
     unsigned workers; /* 0: one per core */
     int64_t stock;    /* pieces per product at the start; -1: no bound */
     bool stock_given;
-    int64_t window_s; /* repeated baskets closer than this are parked; 0: never */
+    int64_t window_s;                  /* repeated baskets closer than this are parked; 0: never */
     struct payment_provider *provider; /* borrowed */
     void (*progress)(void *user, const struct flow_progress *progress); /* may be NULL */
-    void (*complain)(void *user, const char *sentence); /* one refused order or line */
+    void (*complain)(void *user, const char *sentence);       /* one refused order or line */
     void (*deliver)(void *user, const struct notice *notice); /* on a worker; may be NULL */
     void *user;
 };
 
 struct flow_result {
-    uint64_t lines_read;     /* data lines of the source */
+    uint64_t lines_read; /* data lines of the source */
     uint64_t orders_entered, lines_entered;
     uint64_t orders_known, lines_known; /* recognised: entered by an earlier run */
     uint64_t refused, refused_lines;    /* orders or lines with an error, now or known */

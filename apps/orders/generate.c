@@ -41,16 +41,22 @@ struct invoice {
 };
 
 /* Goods are five digits, some with a letter; what is none comes from a list. */
-static const char *const other_codes[] = {"POST", "DOT", "M", "C2", "D", "S", "BANK CHARGES",
-                                          "AMAZONFEE", "CRUK", "DCGSSGIRL", "gift_0001_20", "PADS"};
-static const char *const colours[] = {"RED", "WHITE", "PINK", "BLUE", "VINTAGE", "IVORY",
-                                      "RETROSPOT", "SPACEBOY"};
-static const char *const things[] = {"HANGING HEART T-LIGHT HOLDER", "METAL LANTERN", "TEA TOWEL",
-                                     "LUNCH BAG", "CAKE STAND", "PARTY BUNTING", "JUMBO BAG",
+static const char *const other_codes[] = {
+    "POST",      "DOT",  "M",         "C2",           "D",   "S", "BANK CHARGES",
+    "AMAZONFEE", "CRUK", "DCGSSGIRL", "gift_0001_20", "PADS"};
+static const char *const colours[] = {"RED",     "WHITE", "PINK",      "BLUE",
+                                      "VINTAGE", "IVORY", "RETROSPOT", "SPACEBOY"};
+static const char *const things[] = {"HANGING HEART T-LIGHT HOLDER",
+                                     "METAL LANTERN",
+                                     "TEA TOWEL",
+                                     "LUNCH BAG",
+                                     "CAKE STAND",
+                                     "PARTY BUNTING",
+                                     "JUMBO BAG",
                                      "ALARM CLOCK, BAKELIKE"};
-static const char *const countries[] = {"Germany", "France", "EIRE", "Spain", "Netherlands",
-                                        "Belgium", "Switzerland", "Portugal", "Australia",
-                                        "Norway"};
+static const char *const countries[] = {"Germany",     "France",  "EIRE",        "Spain",
+                                        "Netherlands", "Belgium", "Switzerland", "Portugal",
+                                        "Australia",   "Norway"};
 
 static uint64_t below(struct generator *g, uint64_t bound)
 {
@@ -182,8 +188,8 @@ static void make_sale(struct generator *g, struct invoice *invoice)
         if (one_in(g, LINE_SPACE))
             quantity = 80995;
         put_line(g, invoice, time, product, true, quantity, price);
-        g->sold[g->sold_count++ % SOLD_KEPT] =
-            (struct sold){invoice->customer, product, quantity, price};
+        g->sold[g->sold_count++ % SOLD_KEPT] = (struct sold){invoice->customer, product, quantity,
+                                                             price};
         if (i + 1 < invoice->lines && one_in(g, 102)) { /* said twice, word for word */
             size_t size = g->text_size - start;
             memcpy(g->text + g->text_size, g->text + start, size);

@@ -9,8 +9,8 @@
 #include <string.h>
 
 enum column { INVOICE, CODE, DESCRIPTION, QUANTITY, DATE, PRICE, CUSTOMER, COUNTRY, COLUMNS };
-static const char *const column_names[COLUMNS] = {"InvoiceNo", "StockCode", "Description",
-                                                  "Quantity",  "InvoiceDate", "UnitPrice",
+static const char *const column_names[COLUMNS] = {"InvoiceNo",  "StockCode",   "Description",
+                                                  "Quantity",   "InvoiceDate", "UnitPrice",
                                                   "CustomerID", "Country"};
 
 /* Sums of an order stay far below 2^63 pence. */
@@ -240,8 +240,8 @@ static struct doc_line *append(struct group *group, const struct csv_record *rec
     return line;
 }
 
-static bool bad_value(struct ord_error *error, const struct csv_record *record,
-                      enum column column, const char *want)
+static bool bad_value(struct ord_error *error, const struct csv_record *record, enum column column,
+                      const char *want)
 {
     struct csv_field field = record->field[column];
     return ord_fail(error, "%s is '%.*s', want %s", column_names[column],
@@ -280,8 +280,8 @@ static bool add_line(struct intake *intake, struct group *group, const struct cs
                      const struct parsed *p, struct ord_error *error)
 {
     const struct csv_field *f = record->field;
-    uint32_t country = dict_number(intake->options.countries, f[COUNTRY].text, f[COUNTRY].size,
-                                   "", 0);
+    uint32_t country = dict_number(intake->options.countries, f[COUNTRY].text, f[COUNTRY].size, "",
+                                   0);
     uint32_t product = dict_number(intake->options.products, f[CODE].text, f[CODE].size,
                                    f[DESCRIPTION].text, f[DESCRIPTION].size);
     if (country == 0 || product == 0)
@@ -475,8 +475,7 @@ enum intake_result intake_next(struct intake *intake, struct doc *doc, struct or
 {
     if (gather(intake)) {
         if (intake->broken) { /* The lines of an order that was cut off may be missing. */
-            struct group *last =
-                &intake->group[(intake->first + intake->open - 1) % INTAKE_OPEN];
+            struct group *last = &intake->group[(intake->first + intake->open - 1) % INTAKE_OPEN];
             refuse(last, REFUSAL_SPOILED, last->source_line, "the input breaks off within it");
         }
         return seal(intake, doc, error) ? INTAKE_DOC : INTAKE_BROKEN;

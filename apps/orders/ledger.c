@@ -8,8 +8,16 @@
 
 #include <stdio.h>
 
-struct ledger_batch { struct store *store; struct doc **docs; size_t count; int64_t noticed; };
-struct ledger_written { bool good; struct ord_error why; };
+struct ledger_batch {
+    struct store *store;
+    struct doc **docs;
+    size_t count;
+    int64_t noticed;
+};
+struct ledger_written {
+    bool good;
+    struct ord_error why;
+};
 TR_TYPE(ledger_batch);
 TR_TYPE(ledger_written);
 
@@ -122,10 +130,10 @@ static tr_err on_post(tr_ctx *ctx, struct ledger *self, const struct ledger_post
     return on_posts(ctx, self, &msg, 1);
 }
 
-#define LEDGER_HANDLERS(ON)               \
-    ON(ledger_post, on_post)              \
-    ON(ledger_written, on_written)        \
-    ON(ledger_noticed, on_noticed)        \
+#define LEDGER_HANDLERS(ON)        \
+    ON(ledger_post, on_post)       \
+    ON(ledger_written, on_written) \
+    ON(ledger_noticed, on_noticed) \
     ON(tr_request_failed, on_write_lost)
 TR_DISPATCH(ledger, LEDGER_HANDLERS);
 TR_BATCH(ledger, ledger_post, on_posts);

@@ -201,7 +201,7 @@ static int verify(const struct cli *cli)
     if (!verify_books(cli->db, &result, why))
         return failed(why);
     report_verified(stdout, cli->db, cli->json, &result);
-    return fflush(stdout) != 0   ? failed("the result cannot be written")
+    return fflush(stdout) != 0  ? failed("the result cannot be written")
            : result.failed == 0 ? EXIT_GOOD
                                 : EXIT_WRONG;
 }

@@ -17,28 +17,69 @@
 
 #include "troupe/troupe.h"
 
-struct order_place { struct doc *doc; };
-struct order_check { struct doc *doc; };
-struct order_checked { struct doc *doc; };
+struct order_place {
+    struct doc *doc;
+};
+struct order_check {
+    struct doc *doc;
+};
+struct order_checked {
+    struct doc *doc;
+};
 
-struct payment_capture { char key[ORDER_KEY_MAX + 1]; int64_t pence; };
-struct payment_inquire { char key[ORDER_KEY_MAX + 1]; unsigned attempt; };
-struct payment_refund { char key[ORDER_KEY_MAX + 1]; int64_t pence; };
-struct payment_result { enum payment_answer answer; };
+struct payment_capture {
+    char key[ORDER_KEY_MAX + 1];
+    int64_t pence;
+};
+struct payment_inquire {
+    char key[ORDER_KEY_MAX + 1];
+    unsigned attempt;
+};
+struct payment_refund {
+    char key[ORDER_KEY_MAX + 1];
+    int64_t pence;
+};
+struct payment_result {
+    enum payment_answer answer;
+};
 /* The provider's late answer, on its way from payment to itself. */
-struct payment_due { tr_caller caller; enum payment_answer answer; };
+struct payment_due {
+    tr_caller caller;
+    enum payment_answer answer;
+};
 
-struct inventory_reserve { struct doc *doc; };
-struct inventory_reserved { struct doc *doc; bool enough; };
+struct inventory_reserve {
+    struct doc *doc;
+};
+struct inventory_reserved {
+    struct doc *doc;
+    bool enough;
+};
 
-struct ledger_post { struct doc *doc; };
-struct ledger_posted { int64_t id; uint8_t state; };
-struct ledger_noticed { int64_t position; };
+struct ledger_post {
+    struct doc *doc;
+};
+struct ledger_posted {
+    int64_t id;
+    uint8_t state;
+};
+struct ledger_noticed {
+    int64_t position;
+};
 
 /* Tell the customer of order `id`. */
-struct notice { int64_t id; uint8_t state; char key[ORDER_KEY_MAX + 1]; };
-struct notice_question { char none; };
-struct notice_position { int64_t position; uint64_t delivered; };
+struct notice {
+    int64_t id;
+    uint8_t state;
+    char key[ORDER_KEY_MAX + 1];
+};
+struct notice_question {
+    char none;
+};
+struct notice_position {
+    int64_t position;
+    uint64_t delivered;
+};
 
 TR_TYPE(order_place);
 TR_TYPE(order_check);

@@ -11,7 +11,7 @@
 
 struct notification {
     struct notification_args args;
-    int64_t position;  /* all up to here are delivered */
+    int64_t position; /* all up to here are delivered */
     int64_t reported;
     uint64_t delivered;
     uint8_t *done; /* ring: which of those after position are delivered */
@@ -75,16 +75,15 @@ static tr_err on_notice(tr_ctx *ctx, struct notification *self, const struct not
     return TR_OK;
 }
 
-static tr_err on_question(tr_ctx *ctx, struct notification *self,
-                          const struct notice_question *msg)
+static tr_err on_question(tr_ctx *ctx, struct notification *self, const struct notice_question *msg)
 {
     (void)msg;
     tr_reply(ctx, notice_position, .position = self->position, .delivered = self->delivered);
     return TR_OK;
 }
 
-#define NOTIFICATION_HANDLERS(ON)      \
-    ON(notice, on_notice)              \
+#define NOTIFICATION_HANDLERS(ON) \
+    ON(notice, on_notice)         \
     ON(notice_question, on_question)
 TR_DISPATCH(notification, NOTIFICATION_HANDLERS);
 

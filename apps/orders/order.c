@@ -190,12 +190,12 @@ static tr_err on_posted(tr_ctx *ctx, struct order *self, const struct ledger_pos
     return TR_OK;
 }
 
-#define ORDER_HANDLERS(ON)               \
-    ON(order_place, on_place)            \
-    ON(order_checked, on_checked)        \
-    ON(payment_result, on_result)        \
-    ON(inventory_reserved, on_reserved)  \
-    ON(ledger_posted, on_posted)         \
+#define ORDER_HANDLERS(ON)              \
+    ON(order_place, on_place)           \
+    ON(order_checked, on_checked)       \
+    ON(payment_result, on_result)       \
+    ON(inventory_reserved, on_reserved) \
+    ON(ledger_posted, on_posted)        \
     ON(tr_request_failed, on_no_answer)
 TR_DISPATCH(order, ORDER_HANDLERS);
 

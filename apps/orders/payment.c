@@ -16,8 +16,8 @@ static tr_err payment_init(tr_ctx *ctx, void *state, const void *arg)
 static tr_err on_capture(tr_ctx *ctx, struct payment *self, const struct payment_capture *msg)
 {
     unsigned late_ms = 0;
-    enum payment_answer answer =
-        self->provider->capture(self->provider, msg->key, msg->pence, &late_ms);
+    enum payment_answer answer = self->provider->capture(self->provider, msg->key, msg->pence,
+                                                         &late_ms);
     if (answer != PAYMENT_SILENT) {
         tr_reply(ctx, payment_result, .answer = answer);
         return TR_OK;
@@ -53,10 +53,10 @@ static tr_err on_refund(tr_ctx *ctx, struct payment *self, const struct payment_
     return TR_OK;
 }
 
-#define PAYMENT_HANDLERS(ON)         \
-    ON(payment_capture, on_capture)  \
-    ON(payment_due, on_due)          \
-    ON(payment_inquire, on_inquire)  \
+#define PAYMENT_HANDLERS(ON)        \
+    ON(payment_capture, on_capture) \
+    ON(payment_due, on_due)         \
+    ON(payment_inquire, on_inquire) \
     ON(payment_refund, on_refund)
 TR_DISPATCH(payment, PAYMENT_HANDLERS);
 

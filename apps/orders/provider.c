@@ -10,8 +10,7 @@ static uint64_t chance(const struct seeded_provider *seeded, uint64_t what, cons
 
 static enum payment_answer decision(const struct seeded_provider *seeded, const char *key)
 {
-    return chance(seeded, 0, key) < seeded->declines_permille ? PAYMENT_DECLINED
-                                                              : PAYMENT_APPROVED;
+    return chance(seeded, 0, key) < seeded->declines_permille ? PAYMENT_DECLINED : PAYMENT_APPROVED;
 }
 
 static enum payment_answer seeded_capture(struct payment_provider *provider, const char *key,

@@ -22,17 +22,20 @@ struct table {
 };
 
 static const struct table tables[] = {
-    {"orders", "Orders by outcome",
+    {"orders",
+     "Orders by outcome",
      "SELECT state, reason, count(*), sum(lines) FROM orders GROUP BY 1, 2 ORDER BY 1, 2",
      {{"state", STATE}, {"reason", REASON}, {"orders", COUNT}, {"lines", COUNT}, {0, SHOW_END}}},
-    {"lines", "Lines by what became of them",
+    {"lines",
+     "Lines by what became of them",
      "SELECT outcome, count(*), sum(amount) FROM lines GROUP BY 1 ORDER BY 1",
      {{"outcome", OUTCOME}, {"lines", COUNT}, {"amount", MONEY}, {0, SHOW_END}}},
-    {"refusals", "Refused, not entered",
+    {"refusals",
+     "Refused, not entered",
      "SELECT reason, count(*), sum(lines), sum(amount) FROM refusals GROUP BY 1 ORDER BY 1",
-     {{"reason", REFUSAL}, {"orders", COUNT}, {"lines", COUNT}, {"amount", MONEY},
-      {0, SHOW_END}}},
-    {"noticed", "What was noticed",
+     {{"reason", REFUSAL}, {"orders", COUNT}, {"lines", COUNT}, {"amount", MONEY}, {0, SHOW_END}}},
+    {"noticed",
+     "What was noticed",
      "SELECT 'orders without a customer', count(*) FROM orders WHERE flags & 1"
      " UNION ALL SELECT 'orders with two timestamps', count(*) FROM orders WHERE flags & 2"
      " UNION ALL SELECT 'lines without a description', count(*) FROM lines WHERE flags & 1"
@@ -43,7 +46,8 @@ static const struct table tables[] = {
      " WHERE flags & 4"
      " UNION ALL SELECT 'prices with three decimals', count(*) FROM lines WHERE flags & 8",
      {{"what", TEXT}, {"count", COUNT}, {0, SHOW_END}}},
-    {"totals", "Totals of all lines entered",
+    {"totals",
+     "Totals of all lines entered",
      "SELECT 'positive sales', count(*), coalesce(sum(amount), 0),"
      " coalesce(sum(quantity * price - amount * 10), 0) FROM lines WHERE quantity > 0 AND price > 0"
      " UNION ALL SELECT 'cancellations', count(*), coalesce(sum(l.amount), 0),"
@@ -51,27 +55,32 @@ static const struct table tables[] = {
      " ON o.id = l.id >> 16 WHERE o.kind = 1"
      " UNION ALL SELECT 'gross', count(*), coalesce(sum(amount), 0),"
      " coalesce(sum(quantity * price - amount * 10), 0) FROM lines",
-     {{"total", TEXT}, {"lines", COUNT}, {"amount", MONEY}, {"rounded_off", MILLI},
-      {0, SHOW_END}}},
-    {"products", "Top products by revenue",
+     {{"total", TEXT}, {"lines", COUNT}, {"amount", MONEY}, {"rounded_off", MILLI}, {0, SHOW_END}}},
+    {"products",
+     "Top products by revenue",
      "SELECT p.code, p.description, t.pieces, t.amount FROM (SELECT product,"
      " sum(quantity) AS pieces, sum(amount) AS amount FROM lines WHERE outcome IN (0, 2)"
      " AND flags & 4 = 0 GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT 10) t JOIN products p"
      " ON p.id = t.product ORDER BY t.amount DESC, p.id",
-     {{"code", TEXT}, {"description", TEXT}, {"pieces", COUNT}, {"amount", MONEY},
-      {0, SHOW_END}}},
-    {"countries", "Top countries by revenue",
+     {{"code", TEXT}, {"description", TEXT}, {"pieces", COUNT}, {"amount", MONEY}, {0, SHOW_END}}},
+    {"countries",
+     "Top countries by revenue",
      "SELECT c.name, t.orders, t.amount FROM (SELECT o.country, count(DISTINCT o.id) AS orders,"
      " sum(-e.amount) AS amount FROM orders o JOIN entries e ON e.order_id = o.id"
      " WHERE e.account IN (1, 2, 3) GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT 10) t JOIN countries c"
      " ON c.id = t.country ORDER BY t.amount DESC, c.id",
      {{"country", TEXT}, {"orders", COUNT}, {"amount", MONEY}, {0, SHOW_END}}},
-    {"ledger", "Ledger (debits positive, credits negative)",
+    {"ledger",
+     "Ledger (debits positive, credits negative)",
      "SELECT a.id, count(e.id), coalesce(sum(max(e.amount, 0)), 0),"
      " coalesce(sum(min(e.amount, 0)), 0), coalesce(sum(e.amount), 0) FROM accounts a"
      " LEFT JOIN entries e ON e.account = a.id GROUP BY a.id ORDER BY a.id",
-     {{"account", ACCOUNT}, {"entries", COUNT}, {"debits", MONEY}, {"credits", MONEY},
-      {"balance", MONEY}, {0, SHOW_END}}},
+     {{"account", ACCOUNT},
+      {"entries", COUNT},
+      {"debits", MONEY},
+      {"credits", MONEY},
+      {"balance", MONEY},
+      {0, SHOW_END}}},
 };
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 
@@ -135,9 +144,11 @@ static void print_row(struct printer *printer, const struct table *table, sqlite
         else if (numeric(column[i].show))
             fprintf(printer->out, " %16s", text);
         else
-            fprintf(printer->out, "%-*.44s", table->column[1].show == TEXT && i == 0 ? 12
-                                             : i == 0 && column[1].show == REASON   ? 11
-                                                                                    : 44, text);
+            fprintf(printer->out, "%-*.44s",
+                    table->column[1].show == TEXT && i == 0 ? 12
+                    : i == 0 && column[1].show == REASON    ? 11
+                                                            : 44,
+                    text);
     }
     if (printer->as_json)
         json_close(&printer->json, '}');
@@ -145,8 +156,7 @@ static void print_row(struct printer *printer, const struct table *table, sqlite
         fputc('\n', printer->out);
 }
 
-static bool print_table(struct printer *printer, const struct table *table,
-                        struct ord_error *error)
+static bool print_table(struct printer *printer, const struct table *table, struct ord_error *error)
 {
     sqlite3_stmt *rows = NULL;
     int step = SQLITE_ERROR, count = 0;
@@ -302,8 +312,7 @@ void report_verified(FILE *out, const char *path, bool json, const struct verify
     for (int i = 0; i < result->count; i++) {
         const struct verify_check *check = &result->check[i];
         if (!json) {
-            fprintf(out, "%s  %s: %s\n", check->good ? "ok  " : "FAIL", check->name,
-                    check->detail);
+            fprintf(out, "%s  %s: %s\n", check->good ? "ok  " : "FAIL", check->name, check->detail);
             continue;
         }
         json_open(&writer, NULL, '{');

@@ -25,8 +25,7 @@ struct file_source {
     unsigned char block[BLOCK_SIZE];
 };
 
-static long read_block(struct file_source *file, void *buffer, size_t size,
-                       struct ord_error *error)
+static long read_block(struct file_source *file, void *buffer, size_t size, struct ord_error *error)
 {
     for (;;) {
         ssize_t n = read(file->fd, buffer, size);

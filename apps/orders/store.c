@@ -31,7 +31,7 @@ static const char *const sql[ST_COUNT] = {
 bool store_failed(sqlite3 *db, const char *path, const char *doing, struct ord_error *error)
 {
     int code = db ? sqlite3_errcode(db) : SQLITE_NOMEM;
-    const char *hint = code == SQLITE_FULL     ? " (free some space and run again: it resumes)"
+    const char *hint = code == SQLITE_FULL ? " (free some space and run again: it resumes)"
                        : code == SQLITE_BUSY || code == SQLITE_LOCKED
                            ? " (another program holds it; run again: it resumes)"
                        : code == SQLITE_IOERR || code == SQLITE_READONLY
@@ -146,8 +146,9 @@ static bool load_words(struct store *store, struct dict *dict, const char *text,
         while ((step = sqlite3_step(rows)) == SQLITE_ROW) {
             const char *word = (const char *)sqlite3_column_text(rows, 1);
             const char *note = (const char *)sqlite3_column_text(rows, 2);
-            uint32_t number = word && note ? dict_number(dict, word, strlen(word), note,
-                                                         strlen(note)) : 0;
+            uint32_t number = word && note
+                                  ? dict_number(dict, word, strlen(word), note, strlen(note))
+                                  : 0;
             if (number != ++count || sqlite3_column_int64(rows, 0) != number) {
                 sqlite3_finalize(rows);
                 return ord_fail(error, "'%s' is damaged: row %u of its words is not as written",
@@ -175,8 +176,7 @@ static bool load_last(struct store *store, struct ord_error *error)
 {
     sqlite3_stmt *last = NULL;
     bool good = query_int(store->db, "SELECT coalesce(max(id),0) FROM orders", &store->order_id) &&
-                query_int(store->db, "SELECT coalesce(max(id),0) FROM entries",
-                          &store->entry_id) &&
+                query_int(store->db, "SELECT coalesce(max(id),0) FROM entries", &store->entry_id) &&
                 query_int(store->db, "SELECT position FROM cursors WHERE name='notices'",
                           &store->noticed) &&
                 sqlite3_prepare_v2(store->db, "SELECT chain FROM orders ORDER BY id DESC LIMIT 1",
@@ -210,7 +210,8 @@ static bool set_up(struct store *store, const struct store_options *options,
                     &store->countries_written, error) ||
         !load_words(store, store->products,
                     "SELECT id, code, description, initial, received, sold, written_off, returned"
-                    " FROM products ORDER BY id", &store->products_written, error) ||
+                    " FROM products ORDER BY id",
+                    &store->products_written, error) ||
         !load_last(store, error))
         return false;
     for (int i = 0; i < ST_COUNT; i++)
@@ -309,8 +310,8 @@ struct store_reader *store_reader_open(const char *path, struct ord_error *error
         store_reader_close(reader);
         return NULL;
     }
-    if (sqlite3_prepare_v2(reader->db, "SELECT content FROM orders WHERE key=?", -1,
-                           &reader->order, NULL) != SQLITE_OK ||
+    if (sqlite3_prepare_v2(reader->db, "SELECT content FROM orders WHERE key=?", -1, &reader->order,
+                           NULL) != SQLITE_OK ||
         sqlite3_prepare_v2(reader->db, "SELECT 1 FROM refusals WHERE content=?", -1,
                            &reader->refusal, NULL) != SQLITE_OK) {
         store_failed(reader->db, path, "cannot be read", error);

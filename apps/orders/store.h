@@ -10,7 +10,7 @@
 
 struct store_options {
     const char *path;
-    struct dict *products;  /* filled with what the database knows; borrowed */
+    struct dict *products; /* filled with what the database knows; borrowed */
     struct dict *countries;
     int64_t stock; /* pieces of each product at the start; -1: as the database says, or no bound */
     bool stock_given; /* another value than the database's is then an error */

@@ -8,8 +8,20 @@
 #include <sqlite3.h>
 
 enum statement {
-    ST_BEGIN, ST_COMMIT, ST_ROLLBACK, ST_COUNTRY, ST_PRODUCT, ST_STOCK, ST_ORDER, ST_LINE,
-    ST_ENTRY, ST_FIND_SALE, ST_TAKE_BACK, ST_REFUSAL, ST_CURSOR, ST_COUNT
+    ST_BEGIN,
+    ST_COMMIT,
+    ST_ROLLBACK,
+    ST_COUNTRY,
+    ST_PRODUCT,
+    ST_STOCK,
+    ST_ORDER,
+    ST_LINE,
+    ST_ENTRY,
+    ST_FIND_SALE,
+    ST_TAKE_BACK,
+    ST_REFUSAL,
+    ST_CURSOR,
+    ST_COUNT
 };
 
 struct stock {

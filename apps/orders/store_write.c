@@ -214,8 +214,8 @@ static bool chain(struct store *store, const struct doc *doc, const struct entry
             return ord_fail(error, "memory is short at order %s", doc->key);
     }
     int64_t *out = store->packed;
-    int64_t head[] = {store->order_id, doc->kind,    doc->state,     doc->reason,    doc->flags,
-                      doc->customer,   doc->country, doc->placed_at, doc->lines,     doc->amount};
+    int64_t head[] = {store->order_id, doc->kind,    doc->state,     doc->reason, doc->flags,
+                      doc->customer,   doc->country, doc->placed_at, doc->lines,  doc->amount};
     memcpy(out, head, sizeof(head));
     out += 10;
     for (uint32_t i = 0; i < doc->lines; i++) {
@@ -290,8 +290,8 @@ static bool write_stock(struct store *store, struct ord_error *error)
         sqlite3_bind_int64(update, 3, stock->sold);
         sqlite3_bind_int64(update, 4, stock->written_off);
         sqlite3_bind_int64(update, 5, stock->returned);
-        sqlite3_bind_int64(update, 6, stock->initial + stock->received - stock->sold -
-                                          stock->written_off);
+        sqlite3_bind_int64(update, 6,
+                           stock->initial + stock->received - stock->sold - stock->written_off);
         stock->dirty = false;
         if (!run(store, ST_STOCK, "stock cannot be entered", error))
             return false;

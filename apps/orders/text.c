@@ -177,8 +177,12 @@ char *ord_money(char buffer[ORD_MONEY_SIZE], int64_t pence)
 static size_t utf8_length(const unsigned char *text, size_t size)
 {
     unsigned char first = text[0];
-    size_t length = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3
-                                                        : first < 0xF5 ? 4 : 0;
+    size_t length = first < 0x80   ? 1
+                    : first < 0xC2 ? 0
+                    : first < 0xE0 ? 2
+                    : first < 0xF0 ? 3
+                    : first < 0xF5 ? 4
+                                   : 0;
     if (length == 0 || length > size)
         return 0;
     for (size_t i = 1; i < length; i++)

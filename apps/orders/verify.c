@@ -11,8 +11,18 @@
 /* The numbers of schema version 1, from the reference. */
 enum { FULFILLED, REJECTED, REFUNDED, PARKED };
 enum { SALE, CANCELLATION, ADJUSTMENT };
-enum { L_SOLD, L_CHARGED, L_RETURNED, L_WRITTEN_OFF, L_BAD_DEBT, L_PARKED, L_NOT_PAID, L_REFUNDED,
-       L_REFUSED_FROM, L_LAST = 13 };
+enum {
+    L_SOLD,
+    L_CHARGED,
+    L_RETURNED,
+    L_WRITTEN_OFF,
+    L_BAD_DEBT,
+    L_PARKED,
+    L_NOT_PAID,
+    L_REFUNDED,
+    L_REFUSED_FROM,
+    L_LAST = 13
+};
 enum { A_CLEARING, A_SALES, A_CHARGES, A_RETURNS, A_HELD, A_RECEIVABLE, A_BAD_DEBT, A_COUNT };
 
 struct totals {
@@ -28,7 +38,7 @@ struct audit {
     EVP_MD_CTX *sha;
     unsigned char chain[32];
     struct totals total;
-    char walk[VERIFY_TEXT_SIZE];   /* first offence of the walk; "" if none */
+    char walk[VERIFY_TEXT_SIZE];    /* first offence of the walk; "" if none */
     char chained[VERIFY_TEXT_SIZE]; /* … of the chain */
 };
 
@@ -217,7 +227,10 @@ static void walk_order(struct audit *audit, int64_t number)
     int64_t head[10] = {sqlite3_column_int64(row, 0)};
     for (int i = 1; i < 10; i++)
         head[i] = sqlite3_column_int64(row, i + 2);
-    struct order order = {.id = head[0], .kind = head[1], .state = head[2], .lines = head[8],
+    struct order order = {.id = head[0],
+                          .kind = head[1],
+                          .state = head[2],
+                          .lines = head[8],
                           .amount = head[9],
                           .key = (const char *)sqlite3_column_text(row, 1)};
     if (!order.key)
@@ -245,16 +258,19 @@ static void walk_order(struct audit *audit, int64_t number)
 
 static bool prepare_walk(struct audit *audit)
 {
-    return sqlite3_prepare_v2(audit->db,
+    return sqlite3_prepare_v2(
+               audit->db,
                "SELECT id, key, content, kind, state, reason, flags, customer, country, placed_at,"
-               " lines, amount, chain FROM orders ORDER BY id", -1, &audit->orders, NULL) ==
-               SQLITE_OK &&
-           sqlite3_prepare_v2(audit->db,
+               " lines, amount, chain FROM orders ORDER BY id",
+               -1, &audit->orders, NULL) == SQLITE_OK &&
+           sqlite3_prepare_v2(
+               audit->db,
                "SELECT id, product, quantity, price, amount, outcome, flags, reverses FROM lines"
-               " ORDER BY id", -1, &audit->lines, NULL) == SQLITE_OK &&
+               " ORDER BY id",
+               -1, &audit->lines, NULL) == SQLITE_OK &&
            sqlite3_prepare_v2(audit->db,
-               "SELECT id, order_id, account, amount FROM entries ORDER BY id", -1,
-               &audit->entries, NULL) == SQLITE_OK;
+                              "SELECT id, order_id, account, amount FROM entries ORDER BY id", -1,
+                              &audit->entries, NULL) == SQLITE_OK;
 }
 
 static void walk(struct audit *audit)
@@ -374,8 +390,9 @@ bool verify_books(const char *path, struct verify_result *result, char *why)
     /* One transaction: a run that goes on meanwhile is not seen in halves. */
     sqlite3_exec(audit.db, "BEGIN; PRAGMA cache_size=-65536", NULL, NULL, NULL);
     audit.sha = EVP_MD_CTX_new();
-    check_sql(&audit, "the file is sound",
-              "SELECT count(*), max(quick_check) FROM pragma_quick_check WHERE quick_check != 'ok'");
+    check_sql(
+        &audit, "the file is sound",
+        "SELECT count(*), max(quick_check) FROM pragma_quick_check WHERE quick_check != 'ok'");
     walk(&audit);
     check_across(&audit);
     EVP_MD_CTX_free(audit.sha);

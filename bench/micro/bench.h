@@ -14,10 +14,10 @@
 struct run {
     tr_system *sys;
     tr_ctx *root;
-    double scale;      /* multiplies the message count */
-    uint64_t units;    /* what the time is divided by; set by the workload */
-    double bytes;      /* memory workloads: bytes per actor instead of a time */
-    tr_pid *spawned;   /* stopped after the round */
+    double scale;    /* multiplies the message count */
+    uint64_t units;  /* what the time is divided by; set by the workload */
+    double bytes;    /* memory workloads: bytes per actor instead of a time */
+    tr_pid *spawned; /* stopped after the round */
     size_t spawned_count, spawned_capacity;
 };
 

@@ -38,7 +38,7 @@ static tr_err player_on_ball(tr_ctx *ctx, struct player *self, const struct ball
     return TR_OK;
 }
 
-#define PLAYER_HANDLERS(ON) \
+#define PLAYER_HANDLERS(ON)  \
     ON(ball, player_on_ball) \
     ON(peer, player_on_peer)
 TR_DISPATCH(player, PLAYER_HANDLERS);
@@ -165,7 +165,8 @@ static tr_err client_on_answer(tr_ctx *ctx, struct client *self, const struct an
     return TR_OK;
 }
 
-static tr_err client_on_failed(tr_ctx *ctx, struct client *self, const struct tr_request_failed *msg)
+static tr_err client_on_failed(tr_ctx *ctx, struct client *self,
+                               const struct tr_request_failed *msg)
 {
     (void)ctx;
     (void)self;

@@ -82,10 +82,10 @@ struct tr_supervision {
     enum tr_directive over_budget; /* TR_STOP or TR_ESCALATE; anything else means TR_STOP */
     /* Chooses the directive per failure instead of on_failure; a pure function. */
     enum tr_directive (*decide)(tr_err code);
-    unsigned backoff_ms_min; /* first delay before a restart; 0: none */
-    unsigned backoff_ms_max; /* doubles up to this; 0: 64 × backoff_ms_min */
+    unsigned backoff_ms_min;          /* first delay before a restart; 0: none */
+    unsigned backoff_ms_max;          /* doubles up to this; 0: 64 × backoff_ms_min */
     unsigned backoff_jitter_permille; /* each delay is stretched by up to this; <= 1000 */
-    unsigned quiet_ms; /* so long without failure resets the delay; 0: within_ms */
+    unsigned quiet_ms;                /* so long without failure resets the delay; 0: within_ms */
 };
 
 /* ---- Spawning ------------------------------------------------------------ */
@@ -171,16 +171,16 @@ TR_API tr_err tr_unhandled(tr_ctx *ctx) TR_MUST_USE;
     if (msg->type == &T##_type) \
         return fn(ctx, self, (const struct T *)msg->body);
 #define TR_ON_TYPE_(T, fn) &T##_type,
-#define TR_DISPATCH(NAME, HANDLERS)                                            \
-    static tr_err NAME##_receive(tr_ctx *ctx, void *state, const tr_msg *msg)  \
-    {                                                                          \
-        struct NAME *self = (struct NAME *)state;                              \
-        (void)self;                                                            \
-        HANDLERS(TR_ON_CALL_)                                                  \
-        return tr_unhandled(ctx);                                              \
-    }                                                                          \
-    TR_MAYBE_UNUSED static const struct tr_type *const NAME##_accepts[] = {                   \
-        HANDLERS(TR_ON_TYPE_) NULL}
+#define TR_DISPATCH(NAME, HANDLERS)                                                              \
+    static tr_err NAME##_receive(tr_ctx *ctx, void *state, const tr_msg *msg)                    \
+    {                                                                                            \
+        struct NAME *self = (struct NAME *)state;                                                \
+        (void)self;                                                                              \
+        HANDLERS(TR_ON_CALL_)                                                                    \
+        return tr_unhandled(ctx);                                                                \
+    }                                                                                            \
+    TR_MAYBE_UNUSED static const struct tr_type *const NAME##_accepts[] = {HANDLERS(TR_ON_TYPE_) \
+                                                                               NULL}
 
 /*
  * TR_BATCH(ledger, post, on_posts) writes ledger_receive_batch() around
@@ -188,12 +188,12 @@ TR_API tr_err tr_unhandled(tr_ctx *ctx) TR_MUST_USE;
  *                     const struct post *const *posts, size_t count);
  * Set .receive_batch, .batch_type = &post_type and .batch_max in the actor's table.
  */
-#define TR_BATCH(NAME, T, fn)                                                                    \
-    static tr_err NAME##_receive_batch(tr_ctx *ctx, void *state, const struct tr_batch *batch)   \
-    {                                                                                            \
-        return fn(ctx, (struct NAME *)state, (const struct T *const *)batch->bodies,             \
-                  batch->count);                                                                 \
-    }                                                                                            \
+#define TR_BATCH(NAME, T, fn)                                                                  \
+    static tr_err NAME##_receive_batch(tr_ctx *ctx, void *state, const struct tr_batch *batch) \
+    {                                                                                          \
+        return fn(ctx, (struct NAME *)state, (const struct T *const *)batch->bodies,           \
+                  batch->count);                                                               \
+    }                                                                                          \
     typedef int NAME##_batch_needs_semicolon_
 
 TR_END_DECLS

@@ -12,27 +12,27 @@
 TR_BEGIN_DECLS
 
 /* One list: enum value and English text. Values are part of the ABI: append only. */
-#define TR_ERRORS(X)                                                   \
-    X(TR_OK, "success")                                                \
-    X(TR_EINVAL, "invalid argument")                                   \
-    X(TR_ENOMEM, "out of memory")                                      \
-    X(TR_EFULL, "limit reached")                                       \
-    X(TR_EEXIST, "name already taken")                                 \
-    X(TR_ENOACTOR, "no such actor")                                    \
-    X(TR_EUNHANDLED, "actor has no handler for this message")          \
-    X(TR_ETIMEDOUT, "no reply in time")                                \
-    X(TR_ECLOSING, "system is shutting down")                          \
+#define TR_ERRORS(X)                                                       \
+    X(TR_OK, "success")                                                    \
+    X(TR_EINVAL, "invalid argument")                                       \
+    X(TR_ENOMEM, "out of memory")                                          \
+    X(TR_EFULL, "limit reached")                                           \
+    X(TR_EEXIST, "name already taken")                                     \
+    X(TR_ENOACTOR, "no such actor")                                        \
+    X(TR_EUNHANDLED, "actor has no handler for this message")              \
+    X(TR_ETIMEDOUT, "no reply in time")                                    \
+    X(TR_ECLOSING, "system is shutting down")                              \
     X(TR_EFAULT, "hardware fault, failed assertion or abort in a handler") \
-    X(TR_ELOOP, "handler ran without end")                             \
-    X(TR_ERESTARTS, "restart budget used up")                          \
-    X(TR_ELINK, "linked actor failed")                                 \
-    X(TR_EPEER, "peer cannot be reached")                              \
-    X(TR_EIO, "input or output failed")                                \
-    X(TR_ECORRUPT, "data is damaged")                                  \
-    X(TR_EDENIED, "not allowed")                                       \
-    X(TR_ENOTSUP, "not supported here")                                \
-    X(TR_ETYPE, "message is of another type")                          \
-    X(TR_EWORKER, "not allowed on a worker: it would block")           \
+    X(TR_ELOOP, "handler ran without end")                                 \
+    X(TR_ERESTARTS, "restart budget used up")                              \
+    X(TR_ELINK, "linked actor failed")                                     \
+    X(TR_EPEER, "peer cannot be reached")                                  \
+    X(TR_EIO, "input or output failed")                                    \
+    X(TR_ECORRUPT, "data is damaged")                                      \
+    X(TR_EDENIED, "not allowed")                                           \
+    X(TR_ENOTSUP, "not supported here")                                    \
+    X(TR_ETYPE, "message is of another type")                              \
+    X(TR_EWORKER, "not allowed on a worker: it would block")               \
     X(TR_EUSER, "application error")
 
 typedef enum tr_err {

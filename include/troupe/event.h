@@ -26,14 +26,14 @@ TR_API void tr_publish_(tr_ctx *ctx, const struct tr_type *type, const void *bod
 /* ---- Dead letters -------------------------------------------------------- */
 
 /* Why a message was not processed. */
-#define TR_DEAD_REASONS(X)                                                  \
-    X(TR_DEAD_NO_ACTOR, "no-actor", "the PID names no living actor")        \
-    X(TR_DEAD_STOPPED, "stopped", "the actor ended before its turn came")   \
-    X(TR_DEAD_UNHANDLED, "unhandled", "the actor has no handler for it")    \
-    X(TR_DEAD_MEMORY, "memory", "the system's message memory is at its cap")\
-    X(TR_DEAD_LATE, "late", "an answer to a call that is over")             \
-    X(TR_DEAD_CLOSING, "closing", "the system is shutting down")            \
-    X(TR_DEAD_REFUSED, "refused", "the receiver's mailbox refused it")      \
+#define TR_DEAD_REASONS(X)                                                   \
+    X(TR_DEAD_NO_ACTOR, "no-actor", "the PID names no living actor")         \
+    X(TR_DEAD_STOPPED, "stopped", "the actor ended before its turn came")    \
+    X(TR_DEAD_UNHANDLED, "unhandled", "the actor has no handler for it")     \
+    X(TR_DEAD_MEMORY, "memory", "the system's message memory is at its cap") \
+    X(TR_DEAD_LATE, "late", "an answer to a call that is over")              \
+    X(TR_DEAD_CLOSING, "closing", "the system is shutting down")             \
+    X(TR_DEAD_REFUSED, "refused", "the receiver's mailbox refused it")       \
     X(TR_DEAD_LINK, "link", "the link to its node is down")
 
 enum tr_dead_reason {
@@ -60,7 +60,7 @@ struct tr_actor_failed {
     tr_pid who;
     const struct tr_actor *actor;
     tr_err code;
-    int directive; /* enum tr_directive */
+    int directive;     /* enum tr_directive */
     unsigned restarts; /* within the window, this one included */
     char text[256];
 };
@@ -79,8 +79,8 @@ struct tr_accounts {
     uint64_t processed; /* handled, whether or not the handler failed */
     uint64_t dropped;   /* by an overflow policy */
     uint64_t dead[TR_DEAD_REASON_COUNT];
-    uint64_t queued;    /* waiting in mailboxes now */
-    uint64_t unknown;   /* written to a link that broke: fate not known */
+    uint64_t queued;  /* waiting in mailboxes now */
+    uint64_t unknown; /* written to a link that broke: fate not known */
 };
 
 /* True if the equation above holds (unknown counts on the right side). */

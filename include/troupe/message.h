@@ -69,8 +69,8 @@ struct tr_type {
  * includes the declaration shares one descriptor.
  */
 #define TR_TYPE(T) TR_TYPE_FLAGS(T, 0)
-#define TR_TYPE_FLAGS(T, FLAGS)              \
-    extern const struct tr_type T##_type;    \
+#define TR_TYPE_FLAGS(T, FLAGS)           \
+    extern const struct tr_type T##_type; \
     TR_WEAK const struct tr_type T##_type = {#T, sizeof(struct T), NULL, (FLAGS)}
 
 /* A received message. Borrowed: valid until the handler returns. */
@@ -92,16 +92,16 @@ static inline const void *tr_body(const tr_msg *msg, const struct tr_type *type)
 /* ---- Sending ------------------------------------------------------------- */
 
 /* Count 1 or 2…32 arguments: a type alone, or a type and its fields. */
-#define TR_PICK_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18,  \
-                 a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, pick, ...)  \
+#define TR_PICK_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, \
+                 a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, pick, ...) \
     pick
-#define TR_VALUE_(...)                                                                             \
-    TR_PICK_(__VA_ARGS__, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_,         \
-             TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_,         \
-             TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_,         \
-             TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_,         \
-             TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_,         \
-             TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_1_, 0)                                             \
+#define TR_VALUE_(...)                                                                     \
+    TR_PICK_(__VA_ARGS__, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, \
+             TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, \
+             TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, \
+             TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, \
+             TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, \
+             TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_1_, 0)                                     \
     (__VA_ARGS__)
 #define TR_VALUE_1_(T) &T##_type, &(struct T){0}, sizeof(struct T)
 #define TR_VALUE_N_(T, ...) &T##_type, &(struct T){__VA_ARGS__}, sizeof(struct T)
@@ -123,22 +123,10 @@ TR_API void tr_msg_free(tr_ctx *ctx, void *body);
  */
 TR_API void tr_send_take(tr_ctx *ctx, tr_pid to, void *body);
 
-/* Used by the macros: counts a message that found no memory as a dead letter. */
-TR_API TR_COLD void tr_send_refused_(tr_ctx *ctx, tr_pid to, const struct tr_type *type);
-
 /* tr_send(ctx, to, counter_add, .amount = 5): copies; never blocks; never fails. */
 #define tr_send(ctx, to, ...) tr_send_((ctx), (to), TR_VALUE_(__VA_ARGS__))
-static inline void tr_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,
-                            size_t size)
-{
-    void *block = tr_msg_new(ctx, type, size);
-    if (TR_UNLIKELY_(!block)) {
-        tr_send_refused_(ctx, to, type);
-        return;
-    }
-    memcpy(block, body, size);
-    tr_send_take(ctx, to, block);
-}
+TR_API void tr_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,
+                     size_t size);
 
 /*
  * Like tr_send(), for a producer that can slow down. TR_EFULL when the receiver's
@@ -155,8 +143,8 @@ TR_API TR_MUST_USE tr_err tr_try_send_(tr_ctx *ctx, tr_pid to, const struct tr_t
  */
 #define tr_broadcast(ctx, pids, count, ...) \
     tr_broadcast_((ctx), (pids), (count), TR_VALUE_(__VA_ARGS__))
-TR_API void tr_broadcast_(tr_ctx *ctx, const tr_pid *pids, size_t count,
-                          const struct tr_type *type, const void *body, size_t size);
+TR_API void tr_broadcast_(tr_ctx *ctx, const tr_pid *pids, size_t count, const struct tr_type *type,
+                          const void *body, size_t size);
 
 /*
  * A received message kept beyond its handler. Read-only, shared by count; may be

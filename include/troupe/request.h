@@ -33,8 +33,8 @@ TR_API extern const struct tr_type tr_request_failed_type;
  */
 #define tr_request(ctx, to, timeout_ms, ...) \
     tr_request_((ctx), (to), (timeout_ms), TR_VALUE_(__VA_ARGS__))
-TR_API uint64_t tr_request_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms,
-                            const struct tr_type *type, const void *body, size_t size);
+TR_API uint64_t tr_request_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, const struct tr_type *type,
+                            const void *body, size_t size);
 
 #define TR_TIMEOUT_MS_MAX 86400000u
 
@@ -47,20 +47,15 @@ TR_API tr_caller tr_caller_of(const tr_ctx *ctx);
 TR_API tr_caller tr_batch_caller(const tr_ctx *ctx, size_t index);
 
 /* Answers the message being handled. To a plain tr_send() it goes as a plain message. */
-#define tr_reply(ctx, ...) tr_reply_((ctx), tr_caller_of(ctx), TR_VALUE_(__VA_ARGS__))
-#define tr_reply_to(ctx, caller, ...) tr_reply_((ctx), (caller), TR_VALUE_(__VA_ARGS__))
+#define tr_reply(ctx, ...) tr_reply_((ctx), TR_VALUE_(__VA_ARGS__))
+TR_API void tr_reply_(tr_ctx *ctx, const struct tr_type *type, const void *body, size_t size);
+
+/* Answers another message than the one being handled, now or later. */
+#define tr_reply_to(ctx, caller, ...) tr_reply_to_((ctx), (caller), TR_VALUE_(__VA_ARGS__))
+TR_API void tr_reply_to_(tr_ctx *ctx, tr_caller caller, const struct tr_type *type,
+                         const void *body, size_t size);
+/* The same with a body of tr_msg_new(), which is *taken*. */
 TR_API void tr_reply_take(tr_ctx *ctx, tr_caller caller, void *body);
-static inline void tr_reply_(tr_ctx *ctx, tr_caller caller, const struct tr_type *type,
-                             const void *body, size_t size)
-{
-    void *block = tr_msg_new(ctx, type, size);
-    if (TR_UNLIKELY_(!block)) {
-        tr_send_refused_(ctx, caller.pid, type);
-        return;
-    }
-    memcpy(block, body, size);
-    tr_reply_take(ctx, caller, block);
-}
 
 /*
  * From outside threads only: sends, and blocks until the answer is in *into or

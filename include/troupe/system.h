@@ -33,18 +33,18 @@ struct tr_random_source {
 
 /* All zero is a fine configuration. */
 struct tr_config {
-    const char *node;       /* name of this system; copied; default "troupe" */
-    unsigned workers;       /* threads that run actors; 0: one per usable core; <= 256 */
-    bool manual;            /* no threads at all: the caller runs it with tr_system_step() */
-    size_t memory_max;      /* bytes of message memory; 0: 1 GiB; at least 1 MiB */
-    uint32_t actors_max;    /* 0: 16,777,216; at most that */
+    const char *node;         /* name of this system; copied; default "troupe" */
+    unsigned workers;         /* threads that run actors; 0: one per usable core; <= 256 */
+    bool manual;              /* no threads at all: the caller runs it with tr_system_step() */
+    size_t memory_max;        /* bytes of message memory; 0: 1 GiB; at least 1 MiB */
+    uint32_t actors_max;      /* 0: 16,777,216; at most that */
     unsigned offload_threads; /* for tr_offload(); started when first used; 0: 4; <= 128 */
-    unsigned watchdog_ms;   /* report handlers that run longer; 0: 1000; UINT_MAX: never */
-    tr_log_fn log;          /* NULL: warnings and errors to stderr, at most a few a second */
+    unsigned watchdog_ms;     /* report handlers that run longer; 0: 1000; UINT_MAX: never */
+    tr_log_fn log;            /* NULL: warnings and errors to stderr, at most a few a second */
     void *log_user;
     struct tr_clock clock;
     struct tr_random_source random;
-    uint64_t seed;          /* for manual systems: of tr_random(); 0: from the random port */
+    uint64_t seed; /* for manual systems: of tr_random(); 0: from the random port */
 };
 
 /*

@@ -8,6 +8,8 @@
 
 #define TRI_LIKELY(x) __builtin_expect(!!(x), 1)
 #define TRI_UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* For the few functions that every message passes through. */
+#define TRI_HOT_INLINE static inline __attribute__((always_inline))
 
 /* Writes "file:line: func: assertion failed: what" to stderr and aborts. Any thread. */
 __attribute__((cold, noreturn)) void tri_assert_fail(const char *what, const char *file, int line,
@@ -18,8 +20,7 @@ __attribute__((cold, noreturn)) void tri_assert_fail(const char *what, const cha
     (TRI_LIKELY(cond) ? (void)0 : tri_assert_fail(#cond, __FILE__, __LINE__, __func__))
 
 /* A place that control cannot get to; `why` is a string literal. */
-#define TRI_UNREACHABLE(why) \
-    tri_assert_fail("unreachable: " why, __FILE__, __LINE__, __func__)
+#define TRI_UNREACHABLE(why) tri_assert_fail("unreachable: " why, __FILE__, __LINE__, __func__)
 
 /* For arrays only: a pointer does not compile. */
 #define TRI_ARRAY_COUNT(a)        \

@@ -46,8 +46,8 @@ void tri_interleave_point(void);
     (TRI_POINT_(), atomic_fetch_and_explicit((p), (bits), (order)))
 
 /* True if *p was *expected and is now `desired`; else *expected becomes what *p is. */
-#define tri_cas_strong(p, expected, desired, ok, fail)                                      \
-    (TRI_POINT_(),                                                                          \
+#define tri_cas_strong(p, expected, desired, ok, fail) \
+    (TRI_POINT_(),                                     \
      atomic_compare_exchange_strong_explicit((p), (expected), (desired), (ok), (fail)))
 /* The same, but may fail for no reason: for loops. */
 #define tri_cas_weak(p, expected, desired, ok, fail) \

@@ -53,8 +53,8 @@ uint64_t tri_siphash(const uint8_t key[16], const void *data, size_t size)
     const uint8_t *bytes = data;
     uint64_t k0 = load_le(key, 8);
     uint64_t k1 = load_le(key + 8, 8);
-    uint64_t v[4] = {k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du,
-                     k0 ^ 0x6c7967656e657261u, k1 ^ 0x7465646279746573u};
+    uint64_t v[4] = {k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du, k0 ^ 0x6c7967656e657261u,
+                     k1 ^ 0x7465646279746573u};
     size_t rest = size;
     for (; rest >= 8; rest -= 8, bytes += 8) {
         uint64_t word = load_le(bytes, 8);

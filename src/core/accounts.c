@@ -84,8 +84,8 @@ tr_err tr_actor_accounts(tr_ctx *ctx, tr_pid pid, struct tr_accounts *ret)
     struct tri_cell *cell = tri_pid_cell(&ctx->sys->slots, pid);
     if (!cell)
         return TR_ENOACTOR;
-    *ret = (struct tr_accounts){.processed = cell->processed};
     uint64_t done = cell->taken;
+    *ret = (struct tr_accounts){.processed = done - cell->refused};
     const struct tri_cold *cold = cell->cold;
     if (cold) {
         ret->dropped = cold->dropped;

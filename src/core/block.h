@@ -11,11 +11,11 @@
 #include "troupe/message.h"
 
 /* Flags of a block. Any flag sends the message through the slow paths. */
-#define TRI_BLOCK_SHARED 1u  /* an envelope: the body is a pointer to the block that has it */
-#define TRI_BLOCK_COUNTED 2u /* kept by references; `gen` counts them */
-#define TRI_BLOCK_SIZED 4u   /* the body's size is in the block's last 8 bytes */
-#define TRI_BLOCK_REPLY 8u   /* an answer: `call` names the call it answers */
-#define TRI_BLOCK_POISON 16u /* no message: the actor ends when it gets here */
+#define TRI_BLOCK_SHARED 1u   /* an envelope: the body is a pointer to the block that has it */
+#define TRI_BLOCK_COUNTED 2u  /* kept by references; `gen` counts them */
+#define TRI_BLOCK_SIZED 4u    /* the body's size is in the block's last 8 bytes */
+#define TRI_BLOCK_REPLY 8u    /* an answer: `call` names the call it answers */
+#define TRI_BLOCK_POISON 16u  /* no message: the actor ends when it gets here */
 #define TRI_BLOCK_REQUEST 32u /* `call` is set and `from` waits for an answer */
 
 struct tri_block {
@@ -24,12 +24,28 @@ struct tri_block {
     /* The generation that the message was sent to. Once its receiver has checked it, the
      * same field counts the references to a COUNTED block. */
     TRI_ATOMIC(uint32_t) gen;
-    uint16_t owner; /* id of the context whose pool the block belongs to */
-    uint8_t size_class;
-    uint8_t flags;
+    union { /* the parts, or all of them in one comparison */
+        struct {
+            uint16_t owner; /* id of the context whose pool the block belongs to */
+            uint8_t size_class;
+            uint8_t flags;
+        };
+        uint32_t tag;
+    };
     tr_pid from;
     uint64_t call;
 };
+
+/* `flags` and `size_class` within `tag`; the owner has the other two bytes. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define TRI_TAG_FLAGS(flags) ((uint32_t)(flags) << 24)
+#define TRI_TAG_CLASS(size_class) ((uint32_t)(size_class) << 16)
+#define TRI_TAG_OWNER(owner) ((uint32_t)(owner))
+#else
+#define TRI_TAG_FLAGS(flags) ((uint32_t)(flags))
+#define TRI_TAG_CLASS(size_class) ((uint32_t)(size_class) << 8)
+#define TRI_TAG_OWNER(owner) ((uint32_t)(owner) << 16)
+#endif
 
 #define TRI_BLOCK_HEADER (sizeof(struct tri_block))
 

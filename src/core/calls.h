@@ -31,8 +31,7 @@ struct tri_calls {
 };
 
 /* The new call's number; 0 when there are TRI_CALLS_MAX or memory is out. */
-uint64_t tri_calls_add(struct tri_calls *calls, tr_pid to, uint64_t deadline_ns,
-                       uint64_t probe_ns);
+uint64_t tri_calls_add(struct tri_calls *calls, tr_pid to, uint64_t deadline_ns, uint64_t probe_ns);
 /* False if the call is over. ret_to may be NULL. */
 bool tri_calls_end(struct tri_calls *calls, uint64_t number, tr_pid *ret_to);
 

@@ -19,19 +19,29 @@
 #include "troupe/actor.h"
 
 /* Flags of a cell: why the next turn must take the slow path. */
-#define TRI_CELL_STOP 1u       /* tr_stop() on itself */
-#define TRI_CELL_FIRST_DONE 2u /* `first` was processed; it only holds the queue's end */
-#define TRI_CELL_PROXY 4u      /* messages go to cold->proxy, not to an actor */
-#define TRI_CELL_GUARDIAN 8u   /* the root of all */
-#define TRI_CELL_BOUNDED 16u   /* cold->mailbox_max holds */
+#define TRI_CELL_STOP 1u        /* tr_stop() on itself */
+#define TRI_CELL_FIRST_DONE 2u  /* `first` was processed; it only holds the queue's end */
+#define TRI_CELL_PROXY 4u       /* messages go to cold->proxy, not to an actor */
+#define TRI_CELL_GUARDIAN 8u    /* the root of all */
+#define TRI_CELL_BOUNDED 16u    /* cold->mailbox_max holds */
 #define TRI_CELL_IDLE_TIMER 32u /* a receive timeout is set */
-#define TRI_CELL_BATCHES 64u   /* the actor takes batches */
-#define TRI_CELL_INITED 128u   /* init succeeded: stop is owed */
+#define TRI_CELL_BATCHES 64u    /* the actor takes batches */
+#define TRI_CELL_INITED 128u    /* init succeeded: stop is owed */
 #define TRI_CELL_RESTARTED 256u /* the next init is a restart's */
 #define TRI_CELL_SPAWNED 512u   /* it had children: look under the lock whether it still has */
 /* Flags that keep a cell off the short path for good. */
-#define TRI_CELL_SLOW (TRI_CELL_STOP | TRI_CELL_FIRST_DONE | TRI_CELL_PROXY | TRI_CELL_GUARDIAN | \
-                       TRI_CELL_BATCHES)
+#define TRI_CELL_SLOW \
+    (TRI_CELL_STOP | TRI_CELL_FIRST_DONE | TRI_CELL_PROXY | TRI_CELL_GUARDIAN | TRI_CELL_BATCHES)
+
+/* (cell->mode & TRI_MODE_MASK) == TRI_MODE_SHORT: running, and nothing keeps it off the short
+ * path. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define TRI_MODE_MASK ((uint32_t)TRI_CELL_SLOW << 16 | 0xffu)
+#define TRI_MODE_SHORT ((uint32_t)TRI_RUNNING)
+#else
+#define TRI_MODE_MASK ((uint32_t)TRI_CELL_SLOW | 0xff000000u)
+#define TRI_MODE_SHORT ((uint32_t)TRI_RUNNING << 24)
+#endif
 
 struct tri_cold;
 
@@ -39,18 +49,23 @@ struct tri_cell {
     /* Line 0: what a message needs. */
     TRI_ATOMIC(struct tri_block *) head; /* shared: newest message; NULL: idle */
     TRI_ATOMIC(uint32_t) gen;            /* shared: of the tenant; read by senders */
-    uint8_t state;                       /* enum tri_state */
-    uint8_t size_class;                  /* of `data` */
-    uint16_t flags;
+    union {                              /* the parts, or all of them in one comparison */
+        struct {
+            uint8_t state;      /* enum tri_state */
+            uint8_t size_class; /* of `data` */
+            uint16_t flags;
+        };
+        uint32_t mode;
+    };
     struct tri_block *first; /* next message to process */
     const struct tr_actor *actor;
     void *data; /* state, then the spawn argument */
     struct tri_cell *run_next;
-    uint64_t taken;     /* messages taken out of the mailbox */
-    uint64_t processed; /* … of them handled */
+    uint64_t taken;   /* messages taken out of the mailbox */
+    uint64_t refused; /* … of them not handled: dead letters */
 
     /* Line 1: what only its life needs. */
-    TRI_ATOMIC(struct tri_block *) sys; /* shared: system messages, newest first */
+    TRI_ATOMIC(struct tri_block *) sys;  /* shared: system messages, newest first */
     TRI_ATOMIC(struct tri_block *) stub; /* a message's `next`: what wakes an idle cell */
     struct tri_cold *cold;
     const struct tr_supervision *supervise;
@@ -61,7 +76,7 @@ struct tri_cell {
     uint32_t child_first; /* newest first; under lock */
     uint32_t sib_next;    /* under the parent's lock */
     uint32_t sib_prev;
-    uint16_t owner; /* pool that `data` came from */
+    uint16_t owner;  /* pool that `data` came from */
     bool wants_gone; /* under lock: tell this cell when the last child has ended */
 };
 

@@ -29,7 +29,7 @@ struct tri_cold {
     struct tri_timer idle_timer;
     struct tri_timer backoff_timer;
     unsigned idle_ms;
-    uint64_t active_ns; /* when the last message came */
+    uint64_t active_ns;           /* when the last message came */
     struct tri_restarts restarts; /* written by the supervisor while this one is suspended */
     tr_err fail_code;
     tr_err end_reason;

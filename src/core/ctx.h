@@ -59,8 +59,8 @@ struct tr_ctx {
     uint32_t slots[TRI_SLOT_CACHE];
     uint32_t slot_count;
     struct tri_prng prng;
-    bool in_use; /* outside contexts: taken; under outside_lock */
-    tr_err fail_code; /* what the last tr_fail() returned, */
+    bool in_use;         /* outside contexts: taken; under outside_lock */
+    tr_err fail_code;    /* what the last tr_fail() returned, */
     char fail_text[256]; /* and what it wrote */
 };
 
@@ -97,7 +97,7 @@ struct tri_worker {
     TRI_ATOMIC(uint32_t) ring_tail;
     TRI_ATOMIC(uint32_t) turn_cycles; /* what one place in the ring costs, on average */
     TRI_ATOMIC(uint64_t) turns;       /* ever: stands still in an endless handler */
-    TRI_ATOMIC(bool) stuck; /* the monitor: no turn finished for a tick */
+    TRI_ATOMIC(bool) stuck;           /* the monitor: no turn finished for a tick */
     TRI_ATOMIC(uint64_t) steals;
     TRI_ATOMIC(uint64_t) parks;
     TRI_ATOMIC(const struct tr_actor *) running; /* what the watchdog would report */
@@ -146,9 +146,9 @@ struct tr_system {
     struct tr_ctx *outside[TR_OUTSIDE_MAX];
     tri_mutex outside_lock;
     struct tri_cell *guardian;
-    TRI_ATOMIC(uint32_t) phase;  /* enum tri_phase */
-    TRI_ATOMIC(bool) quit;       /* workers: leave */
-    uint64_t wake_cycles;        /* queue length × turn cycles that is worth a wake-up */
+    TRI_ATOMIC(uint32_t) phase; /* enum tri_phase */
+    TRI_ATOMIC(bool) quit;      /* workers: leave */
+    uint64_t wake_cycles;       /* queue length × turn cycles that is worth a wake-up */
 
     /* What outside threads made runnable. */
     _Alignas(64) struct tri_spin inject_lock;

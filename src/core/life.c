@@ -245,8 +245,8 @@ void tri_life_child_failed(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid chi
     if (!read_child(ctx, cell, child_pid, &child))
         return;
     /* Not under the lock: this may call the user's decider. */
-    struct tri_decision d = tri_supervise(child.policy, &child.restarts, err,
-                                          tri_ctx_now_ns(ctx), tr_random(ctx));
+    struct tri_decision d = tri_supervise(child.policy, &child.restarts, err, tri_ctx_now_ns(ctx),
+                                          tr_random(ctx));
     write_restarts(ctx, cell, &child);
     publish_failure(ctx, &child, &d);
     enum tr_strategy strategy = child.policy ? child.policy->strategy : TR_ONE_FOR_ONE;
@@ -323,7 +323,7 @@ void tri_life_restart(struct tr_ctx *ctx, struct tri_cell *cell)
     tri_calls_fini(&cell->cold->calls);
     if (actor->state_size)
         memset(cell->data, 0, actor->state_size);
-    cell->flags &= (uint16_t)~(TRI_CELL_INITED | TRI_CELL_IDLE_TIMER);
+    cell->flags &= (uint16_t) ~(TRI_CELL_INITED | TRI_CELL_IDLE_TIMER);
     cell->flags |= TRI_CELL_RESTARTED;
     tri_spin_lock(&cell->lock);
     cell->wants_gone = false;

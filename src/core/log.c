@@ -39,8 +39,7 @@ void tri_log(struct tr_system *sys, enum tr_log_level level, const char *fmt, ..
     int length = vsnprintf(line, sizeof line, fmt, args);
     va_end(args);
     if (suppressed && length > 0 && (size_t)length < sizeof line)
-        snprintf(line + length, sizeof line - (size_t)length, " (and %u lines before)",
-                 suppressed);
+        snprintf(line + length, sizeof line - (size_t)length, " (and %u lines before)", suppressed);
     if (sys->config.log)
         sys->config.log(sys->config.log_user, level, line);
     else

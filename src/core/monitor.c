@@ -92,8 +92,7 @@ void tri_monitor_wake(struct tri_monitor *m)
 
 struct tri_monitor *tri_monitor_create(struct tr_system *sys)
 {
-    struct tri_monitor *m =
-        tri_calloc(1, sizeof *m + sys->worker_count * sizeof(struct look));
+    struct tri_monitor *m = tri_calloc(1, sizeof *m + sys->worker_count * sizeof(struct look));
     if (!m)
         return NULL;
     m->sys = sys;

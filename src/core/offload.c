@@ -67,8 +67,7 @@ static void finish(struct tr_ctx *ctx, struct job *job)
         tri_send_reserved(ctx, job->to, &tr_request_failed_type, &failed, job->call,
                           TRI_BLOCK_REPLY);
     } else {
-        tri_send_reserved(ctx, job->to, job->result_type, job->result, job->call,
-                          TRI_BLOCK_REPLY);
+        tri_send_reserved(ctx, job->to, job->result_type, job->result, job->call, TRI_BLOCK_REPLY);
     }
     tri_free(job->result);
     tri_free(job);

@@ -13,8 +13,8 @@
 
 #include "core/block.h"
 
-#define TRI_POOL_CLASSES 11u          /* 64 << 0 … 64 << 10 */
-#define TRI_POOL_HUGE 255u            /* size class of a block with a mapping of its own */
+#define TRI_POOL_CLASSES 11u /* 64 << 0 … 64 << 10 */
+#define TRI_POOL_HUGE 255u   /* size class of a block with a mapping of its own */
 #define TRI_POOL_CHUNK ((size_t)256 << 10)
 #define TRI_POOL_RETURN_BATCH 32u
 #define TRI_POOL_BLOCK_MAX ((size_t)64 << (TRI_POOL_CLASSES - 1))
@@ -48,9 +48,9 @@ struct tri_pool {
     bool grown; /* took a chunk since the last trim */
     struct tri_pool_limit *limit;
     struct tri_chunk *chunks;
-    struct tri_pool *const *homes; /* all pools of the system, by owner */
+    struct tri_pool *const *homes;   /* all pools of the system, by owner */
     struct tri_homebound *homebound; /* by owner */
-    uint16_t *homebound_list; /* owners with a non-empty homebound */
+    uint16_t *homebound_list;        /* owners with a non-empty homebound */
     uint32_t homebound_count;
     uint64_t chunk_count;
     /* Written by others: on a line of its own. */
@@ -102,16 +102,21 @@ static inline void *tri_pool_get(struct tri_pool *pool, uint32_t size_class, boo
     return tri_pool_refill(pool, size_class, reserved);
 }
 
+/* Gives back a block of this pool. */
+static inline void tri_pool_put_own(struct tri_pool *pool, void *memory, uint32_t size_class)
+{
+    struct tri_free_block *node = (struct tri_free_block *)memory;
+    node->next = pool->free[size_class];
+    pool->free[size_class] = node;
+}
+
 static inline void tri_pool_put(struct tri_pool *pool, void *memory, uint16_t owner,
                                 uint32_t size_class)
 {
-    if (__builtin_expect(owner == pool->owner, 1)) {
-        struct tri_free_block *node = (struct tri_free_block *)memory;
-        node->next = pool->free[size_class];
-        pool->free[size_class] = node;
-        return;
-    }
-    tri_pool_send_home(pool, memory, owner, size_class);
+    if (__builtin_expect(owner == pool->owner, 1))
+        tri_pool_put_own(pool, memory, size_class);
+    else
+        tri_pool_send_home(pool, memory, owner, size_class);
 }
 
 #endif

@@ -54,7 +54,7 @@ uint64_t tr_request_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, const struct t
     if (!block) {
         if (call)
             (void)tri_calls_end(&ctx->cell->cold->calls, call, NULL);
-        tr_send_refused_(ctx, to, type);
+        tri_send_refused(ctx, to, type);
         fail_self(ctx, call, to, TR_EFULL);
         return call;
     }
@@ -95,14 +95,35 @@ tr_caller tr_batch_caller(const tr_ctx *ctx, size_t index)
     return caller_of(ctx->batch[index]);
 }
 
-void tr_reply_take(tr_ctx *ctx, tr_caller caller, void *body)
+static inline void reply(struct tr_ctx *ctx, tr_caller caller, struct tri_block *block)
 {
-    struct tri_block *block = tri_block_of(body);
     block->from = tri_ctx_self(ctx);
     block->call = caller.call;
     if (caller.call)
         block->flags |= TRI_BLOCK_REPLY;
     tri_deliver(ctx, caller.pid, block);
+}
+
+void tr_reply_take(tr_ctx *ctx, tr_caller caller, void *body)
+{
+    reply(ctx, caller, tri_block_of(body));
+}
+
+void tr_reply_to_(tr_ctx *ctx, tr_caller caller, const struct tr_type *type, const void *body,
+                  size_t size)
+{
+    struct tri_block *block = tri_block_new(ctx, type, size, false);
+    if (TRI_UNLIKELY(!block)) {
+        tri_send_refused(ctx, caller.pid, type);
+        return;
+    }
+    tri_body_copy(tri_block_body(block), body, size);
+    reply(ctx, caller, block);
+}
+
+void tr_reply_(tr_ctx *ctx, const struct tr_type *type, const void *body, size_t size)
+{
+    tr_reply_to_(ctx, caller_of(ctx->block), type, body, size);
 }
 
 bool tri_request_answered(struct tri_cell *cell, uint64_t call)
@@ -232,10 +253,8 @@ tr_err tr_ask_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, const struct tr_type
         return TR_EWORKER;
     if (tri_load(&ctx->sys->phase, TRI_ACQUIRE) == TRI_CLOSED)
         return TR_ECLOSING;
-    struct ask ask = {.proxy = {ask_deliver, ask_ended},
-                      .into_type = into_type,
-                      .into = into,
-                      .err = TR_EUSER};
+    struct ask ask = {
+        .proxy = {ask_deliver, ask_ended}, .into_type = into_type, .into = into, .err = TR_EUSER};
     tri_park_init(&ask.park);
     struct tri_block *block = tri_block_new(ctx, type, size, false);
     if (!block)

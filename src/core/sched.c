@@ -30,8 +30,7 @@ static void append_overflow(struct tri_worker *worker, struct tri_cell *first,
         worker->over_first = first;
     worker->over_last = last;
     last->run_next = NULL;
-    tri_store(&worker->over_count, tri_load(&worker->over_count, TRI_RELAXED) + count,
-              TRI_RELAXED);
+    tri_store(&worker->over_count, tri_load(&worker->over_count, TRI_RELAXED) + count, TRI_RELAXED);
     tri_spin_unlock(&worker->over_lock);
 }
 

@@ -19,8 +19,8 @@ size_t tri_block_size(const struct tri_block *block)
 }
 
 /* A block that is too large for the classes or whose size is not its type's. */
-static struct tri_block *new_odd(struct tr_ctx *ctx, const struct tr_type *type, size_t size,
-                                 bool reserved)
+static struct tri_block *new_sized(struct tr_ctx *ctx, const struct tr_type *type, size_t size,
+                                   bool reserved)
 {
     bool sized = size != type->size;
     size_t whole = TRI_BLOCK_HEADER + size + (sized ? sizeof size : 0);
@@ -47,11 +47,11 @@ static struct tri_block *new_odd(struct tr_ctx *ctx, const struct tr_type *type,
     return block;
 }
 
-struct tri_block *tri_block_new(struct tr_ctx *ctx, const struct tr_type *type, size_t size,
-                                bool reserved)
+struct tri_block *tri_block_new_odd(struct tr_ctx *ctx, const struct tr_type *type, size_t size,
+                                    bool reserved)
 {
     struct tri_block *block;
-    if (TRI_LIKELY(size == type->size && size <= 1024)) {
+    if (TRI_LIKELY(size == type->size && TRI_BLOCK_HEADER + size <= TRI_POOL_BLOCK_MAX)) {
         uint32_t size_class = tri_pool_class(TRI_BLOCK_HEADER + size);
         block = tri_pool_get(&ctx->pool, size_class, reserved);
         if (TRI_UNLIKELY(!block))
@@ -59,12 +59,12 @@ struct tri_block *tri_block_new(struct tr_ctx *ctx, const struct tr_type *type, 
         block->size_class = (uint8_t)size_class;
         block->flags = 0;
     } else {
-        block = new_odd(ctx, type, size, reserved);
+        block = new_sized(ctx, type, size, reserved);
         if (!block)
             return NULL;
     }
     block->type = type;
-    block->owner = ctx->id;
+    block->owner = ctx->pool.owner;
     block->call = 0;
     return block;
 }
@@ -85,10 +85,17 @@ void tri_block_release(struct tr_ctx *ctx, struct tri_block *block)
         block = payload;
     }
     /* Release: our reads of the body come before the free; acquire: those of the others. */
-    if ((block->flags & TRI_BLOCK_COUNTED) &&
-        tri_fetch_sub(&block->gen, 1u, TRI_ACQ_REL) != 1)
+    if ((block->flags & TRI_BLOCK_COUNTED) && tri_fetch_sub(&block->gen, 1u, TRI_ACQ_REL) != 1)
         return;
     free_memory(ctx, block);
+}
+
+void tri_block_free_odd(struct tr_ctx *ctx, struct tri_block *block)
+{
+    if (block->flags & (TRI_BLOCK_SHARED | TRI_BLOCK_COUNTED))
+        tri_block_release(ctx, block);
+    else
+        free_memory(ctx, block);
 }
 
 void *tr_msg_new(tr_ctx *ctx, const struct tr_type *type, size_t size)
@@ -105,17 +112,30 @@ void tr_msg_free(tr_ctx *ctx, void *body)
 
 /* ---- Sending ------------------------------------------------------------- */
 
+/* A message that found no memory becomes a dead letter. */
+__attribute__((cold)) void tri_send_refused(tr_ctx *ctx, tr_pid to, const struct tr_type *type)
+{
+    tri_count(&ctx->counts.accepted, 1);
+    tri_dead_letter_event(ctx, to, tri_ctx_self(ctx), type, TR_DEAD_MEMORY);
+}
+
+void tr_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body, size_t size)
+{
+    struct tri_block *block = tri_block_new(ctx, type, size, false);
+    if (TRI_UNLIKELY(!block)) {
+        tri_send_refused(ctx, to, type);
+        return;
+    }
+    tri_body_copy(tri_block_body(block), body, size);
+    block->from = tri_ctx_self(ctx);
+    tri_deliver(ctx, to, block);
+}
+
 void tr_send_take(tr_ctx *ctx, tr_pid to, void *body)
 {
     struct tri_block *block = tri_block_of(body);
     block->from = tri_ctx_self(ctx);
     tri_deliver(ctx, to, block);
-}
-
-void tr_send_refused_(tr_ctx *ctx, tr_pid to, const struct tr_type *type)
-{
-    tri_count(&ctx->counts.accepted, 1);
-    tri_dead_letter_event(ctx, to, tri_ctx_self(ctx), type, TR_DEAD_MEMORY);
 }
 
 /* Takes a place in a bounded mailbox. Relaxed: the count guards no memory; it may be one too
@@ -130,8 +150,7 @@ static bool bound_take(struct tri_cell *cell)
     return false;
 }
 
-void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_cell *cell,
-                     struct tri_block *block)
+void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_cell *cell, struct tri_block *block)
 {
     uint32_t gen = (uint32_t)(to.bits >> 32);
     if (!cell || tri_load(&cell->gen, TRI_RELAXED) != gen || !(gen & TRI_GEN_ALIVE)) {
@@ -178,8 +197,8 @@ tr_err tr_try_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const vo
     return TR_OK;
 }
 
-void tri_send_reserved(struct tr_ctx *ctx, tr_pid to, const struct tr_type *type,
-                       const void *body, uint64_t call, uint8_t flags)
+void tri_send_reserved(struct tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,
+                       uint64_t call, uint8_t flags)
 {
     struct tri_block *block = tri_block_new(ctx, type, type->size, true);
     if (!block) {
@@ -214,7 +233,7 @@ static void send_shared(struct tr_ctx *ctx, tr_pid to, struct tri_block *payload
 {
     struct tri_block *block = new_envelope(ctx, payload);
     if (!block) {
-        tr_send_refused_(ctx, to, payload->type);
+        tri_send_refused(ctx, to, payload->type);
         return;
     }
     block->from = from;
@@ -229,7 +248,7 @@ void tr_broadcast_(tr_ctx *ctx, const tr_pid *pids, size_t count, const struct t
     struct tri_block *payload = tri_block_new(ctx, type, size, false);
     if (!payload) {
         for (size_t i = 0; i < count; i++)
-            tr_send_refused_(ctx, pids[i], type);
+            tri_send_refused(ctx, pids[i], type);
         return;
     }
     memcpy(tri_block_body(payload), body, size);
@@ -298,8 +317,8 @@ const char *tr_dead_reason_name(enum tr_dead_reason reason)
     return (unsigned)reason < TR_DEAD_REASON_COUNT ? names[reason] : "unknown";
 }
 
-void tri_dead_letter_event(struct tr_ctx *ctx, tr_pid to, tr_pid from,
-                           const struct tr_type *type, enum tr_dead_reason reason)
+void tri_dead_letter_event(struct tr_ctx *ctx, tr_pid to, tr_pid from, const struct tr_type *type,
+                           enum tr_dead_reason reason)
 {
     tri_count(&ctx->counts.dead[reason], 1);
     if (type == &tr_dead_letter_type)
@@ -307,8 +326,9 @@ void tri_dead_letter_event(struct tr_ctx *ctx, tr_pid to, tr_pid from,
     struct tr_dead_letter event = {.to = to, .from = from, .type = type, .reason = reason};
     /* An answer to a caller that no longer waits was lost by agreement: it is no warning. */
     if (reason != TR_DEAD_CLOSING)
-        tri_log(ctx->sys, reason == TR_DEAD_LATE ? TR_LOG_INFO : TR_LOG_WARN, "dead letter: %s to %" PRIx64 " from %" PRIx64 " (%s)",
-                type->name, to.bits, from.bits, tr_dead_reason_name(reason));
+        tri_log(ctx->sys, reason == TR_DEAD_LATE ? TR_LOG_INFO : TR_LOG_WARN,
+                "dead letter: %s to %" PRIx64 " from %" PRIx64 " (%s)", type->name, to.bits,
+                from.bits, tr_dead_reason_name(reason));
     if (tri_load(&ctx->sys->phase, TRI_RELAXED) != TRI_CLOSED)
         tr_publish_(ctx, &tr_dead_letter_type, &event, sizeof event);
 }

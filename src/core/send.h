@@ -4,6 +4,7 @@
 #ifndef TROUPE_CORE_SEND_H
 #define TROUPE_CORE_SEND_H
 
+#include "base/assert.h"
 #include "core/ctx.h"
 #include "core/mailbox.h"
 #include "core/sched.h"
@@ -11,51 +12,99 @@
 
 /* ---- Memory -------------------------------------------------------------- */
 
-/* A block for a body of `size` bytes; NULL at the cap. Size and type are set. */
-struct tri_block *tri_block_new(struct tr_ctx *ctx, const struct tr_type *type, size_t size,
-                                bool reserved);
+/* Bodies of at most so many bytes fit the smallest blocks. */
+#define TRI_BODY_SMALL (64 - TRI_BLOCK_HEADER)
+
+/* The slow half of tri_block_new(). */
+struct tri_block *tri_block_new_odd(struct tr_ctx *ctx, const struct tr_type *type, size_t size,
+                                    bool reserved);
+
+/* A block for a body of `size` bytes; NULL at the cap. Size, type and tag are set. */
+TRI_HOT_INLINE struct tri_block *tri_block_new(struct tr_ctx *ctx, const struct tr_type *type,
+                                               size_t size, bool reserved)
+{
+    struct tri_free_block *head = ctx->pool.free[0];
+    if (TRI_UNLIKELY(size > TRI_BODY_SMALL || size != type->size || !head))
+        return tri_block_new_odd(ctx, type, size, reserved);
+    ctx->pool.free[0] = head->next;
+    struct tri_block *block = (struct tri_block *)(void *)head;
+    block->type = type;
+    block->tag = TRI_TAG_OWNER(ctx->pool.owner); /* class 0, no flags */
+    block->call = 0;
+    return block;
+}
+
+/* Copies a body; those that fit the smallest blocks without a call. */
+TRI_HOT_INLINE void tri_body_copy(void *to, const void *from, size_t size)
+{
+    char *t = (char *)to;
+    const char *f = (const char *)from;
+    if (TRI_LIKELY(size - 8 <= 16)) { /* 8 to 24: first, middle and last word, overlapping */
+        memcpy(t, f, 8);
+        if (size > 16)
+            memcpy(t + 8, f + 8, 8);
+        memcpy(t + size - 8, f + size - 8, 8);
+    } else if (size > 8) {
+        memcpy(t, f, size);
+    } else {
+        for (size_t part = 4; part; part /= 2) {
+            if (size & part) {
+                memcpy(t, f, part);
+                t += part;
+                f += part;
+            }
+        }
+    }
+}
 /* Frees a block, whatever its flags. */
 void tri_block_release(struct tr_ctx *ctx, struct tri_block *block);
 size_t tri_block_size(const struct tri_block *block);
 
+/* The slow half of tri_block_free(): shared, counted, huge, or another context's. */
+void tri_block_free_odd(struct tr_ctx *ctx, struct tri_block *block);
+
 static inline void tri_block_free(struct tr_ctx *ctx, struct tri_block *block)
 {
-    if (__builtin_expect((block->flags & ~TRI_BLOCK_REQUEST & ~TRI_BLOCK_REPLY) == 0 &&
-                             block->size_class < TRI_POOL_CLASSES, 1))
-        tri_pool_put(&ctx->pool, block, block->owner, block->size_class);
+    /* One comparison: the pool is ours and no flag but these two is set. */
+    const uint32_t any = TRI_TAG_CLASS(0xff) | TRI_TAG_FLAGS(TRI_BLOCK_REQUEST | TRI_BLOCK_REPLY);
+    uint32_t tag = block->tag;
+    if (TRI_LIKELY((tag & ~any) == TRI_TAG_OWNER(ctx->pool.owner)))
+        tri_pool_put_own(&ctx->pool, block, block->size_class);
     else
-        tri_block_release(ctx, block);
+        tri_block_free_odd(ctx, block);
 }
 
 /* ---- User messages ------------------------------------------------------- */
 
 /* Delivers a filled block; `from`, `call` and the request and reply flags are set. Taken. */
-static inline void tri_deliver(struct tr_ctx *ctx, tr_pid to, struct tri_block *block);
+TRI_HOT_INLINE void tri_deliver(struct tr_ctx *ctx, tr_pid to, struct tri_block *block);
 
 /* Sends `size` bytes of `type`, also at the memory cap (for what must arrive). */
-void tri_send_reserved(struct tr_ctx *ctx, tr_pid to, const struct tr_type *type,
-                       const void *body, uint64_t call, uint8_t flags);
+void tri_send_reserved(struct tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,
+                       uint64_t call, uint8_t flags);
+
+/* A message that found no memory becomes a dead letter. */
+void tri_send_refused(struct tr_ctx *ctx, tr_pid to, const struct tr_type *type);
 
 /* Counts and reports a dead letter and frees the block (which may be NULL). */
 void tri_dead_letter(struct tr_ctx *ctx, tr_pid to, struct tri_block *block,
                      enum tr_dead_reason reason);
 /* The same for a message that never got a block. */
-void tri_dead_letter_event(struct tr_ctx *ctx, tr_pid to, tr_pid from,
-                           const struct tr_type *type, enum tr_dead_reason reason);
+void tri_dead_letter_event(struct tr_ctx *ctx, tr_pid to, tr_pid from, const struct tr_type *type,
+                           enum tr_dead_reason reason);
 
 /* The slow half of tri_deliver(): nobody there, a bounded mailbox, or the end. */
-void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_cell *cell,
-                     struct tri_block *block);
+void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_cell *cell, struct tri_block *block);
 
-static inline void tri_deliver(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
+TRI_HOT_INLINE void tri_deliver(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
 {
     uint32_t gen = (uint32_t)(to.bits >> 32);
     struct tri_cell *cell = tri_slot_cell(&ctx->sys->slots, (uint32_t)to.bits);
     tri_count(&ctx->counts.accepted, 1);
     /* Relaxed: a hint that spares most stale messages the queue. The receiver checks the
      * generation in the message again. */
-    if (__builtin_expect(!cell || tri_load(&cell->gen, TRI_RELAXED) != gen ||
-                             (gen & TRI_GEN_BOUNDED), 0)) {
+    if (__builtin_expect(
+            !cell || tri_load(&cell->gen, TRI_RELAXED) != gen || (gen & TRI_GEN_BOUNDED), 0)) {
         tri_deliver_odd(ctx, to, cell, block);
         return;
     }
@@ -75,10 +124,10 @@ enum tri_sys_kind {
     TRI_SYS_GONE,         /* from: who ended; call: the error */
     TRI_SYS_CHILD_FAILED, /* from: the child; call: the error */
     TRI_SYS_CHILDREN_GONE,
-    TRI_SYS_RESTART,      /* call: delay in ms << 32 | error */
+    TRI_SYS_RESTART, /* call: delay in ms << 32 | error */
     TRI_SYS_RESUME,
-    TRI_SYS_LINK_FAILED,  /* from: who failed; call: the error */
-    TRI_SYS_TIMER,        /* a tri_timer of tr_after() or tr_every() */
+    TRI_SYS_LINK_FAILED, /* from: who failed; call: the error */
+    TRI_SYS_TIMER,       /* a tri_timer of tr_after() or tr_every() */
     TRI_SYS_CALL_TIMER,
     TRI_SYS_IDLE_TIMER,
     TRI_SYS_BACKOFF_TIMER
@@ -86,13 +135,12 @@ enum tri_sys_kind {
 
 /* Never dropped, not held up by the memory cap. A stale `to` is answered as if it had just
  * ended. */
-void tri_sys_send(struct tr_ctx *ctx, tr_pid to, enum tri_sys_kind kind, tr_pid from,
-                  uint64_t arg);
+void tri_sys_send(struct tr_ctx *ctx, tr_pid to, enum tri_sys_kind kind, tr_pid from, uint64_t arg);
 /* The same to a cell that is known to live on (a parent, a child under lock). */
 void tri_sys_push(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block);
 /* What a system message to nobody causes. Frees it. */
 void tri_sys_stale(struct tr_ctx *ctx, tr_pid to, struct tri_block *block);
-struct tri_block *tri_sys_new(struct tr_ctx *ctx, uint32_t gen, enum tri_sys_kind kind,
-                              tr_pid from, uint64_t arg);
+struct tri_block *tri_sys_new(struct tr_ctx *ctx, uint32_t gen, enum tri_sys_kind kind, tr_pid from,
+                              uint64_t arg);
 
 #endif

@@ -48,8 +48,8 @@ static tr_err check_args(const struct tr_spawn_args *args)
         return TR_EINVAL;
     if (actor->batch_max && (!actor->receive_batch || !actor->batch_type))
         return TR_EINVAL;
-    if (args->name && (*args->name == '\0' || strnlen(args->name, TR_NAME_SIZE_MAX + 1) >
-                                                  TR_NAME_SIZE_MAX))
+    if (args->name &&
+        (*args->name == '\0' || strnlen(args->name, TR_NAME_SIZE_MAX + 1) > TR_NAME_SIZE_MAX))
         return TR_EINVAL;
     return tri_supervision_invalid(args->supervise) ? TR_EINVAL : TR_OK;
 }
@@ -62,7 +62,7 @@ static struct tri_cell *take_cell(struct tr_ctx *ctx, bool bounded)
         return NULL;
     cell->flags = 0;
     cell->taken = 0;
-    cell->processed = 0;
+    cell->refused = 0;
     cell->cold = NULL;
     cell->supervise = NULL;
     cell->parent = 0;
@@ -86,8 +86,7 @@ static void abandon(struct tr_ctx *ctx, struct tri_cell *cell)
     tri_schedule(ctx, cell);
 }
 
-static tr_err fill_cell(struct tr_ctx *ctx, struct tri_cell *cell,
-                        const struct tr_spawn_args *args)
+static tr_err fill_cell(struct tr_ctx *ctx, struct tri_cell *cell, const struct tr_spawn_args *args)
 {
     cell->actor = args->actor;
     cell->supervise = args->supervise;

@@ -32,6 +32,6 @@ bool tri_state_may(enum tri_state from, enum tri_state to)
 
 void tri_state_move(uint8_t *state, enum tri_state to)
 {
-    TRI_ASSERT(tri_state_may((enum tri_state)*state, to));
+    TRI_ASSERT(tri_state_may((enum tri_state) * state, to));
     *state = (uint8_t)to;
 }

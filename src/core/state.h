@@ -27,13 +27,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TRI_STATES(X)                                                         \
-    X(TRI_FREE, "free")             /* no tenant */                           \
-    X(TRI_STARTING, "starting")     /* init has not run yet */                \
-    X(TRI_RUNNING, "running")       /* takes messages */                      \
-    X(TRI_SUSPENDED, "suspended")   /* failed; the supervisor decides */      \
-    X(TRI_BACKOFF, "backoff")       /* will restart after a delay */          \
-    X(TRI_RESTARTING, "restarting") /* waits for its children to end */       \
+#define TRI_STATES(X)                                                    \
+    X(TRI_FREE, "free")             /* no tenant */                      \
+    X(TRI_STARTING, "starting")     /* init has not run yet */           \
+    X(TRI_RUNNING, "running")       /* takes messages */                 \
+    X(TRI_SUSPENDED, "suspended")   /* failed; the supervisor decides */ \
+    X(TRI_BACKOFF, "backoff")       /* will restart after a delay */     \
+    X(TRI_RESTARTING, "restarting") /* waits for its children to end */  \
     X(TRI_STOPPING, "stopping")     /* waits for its children, then ends */
 
 enum tri_state {

@@ -4,8 +4,8 @@
 
 static const struct tr_type sys_type = {"system", 0, NULL, TR_TYPE_CONTROL};
 
-struct tri_block *tri_sys_new(struct tr_ctx *ctx, uint32_t gen, enum tri_sys_kind kind,
-                              tr_pid from, uint64_t arg)
+struct tri_block *tri_sys_new(struct tr_ctx *ctx, uint32_t gen, enum tri_sys_kind kind, tr_pid from,
+                              uint64_t arg)
 {
     struct tri_block *block = tri_block_new(ctx, &sys_type, 0, true);
     /* Not held up by the cap, so this is the machine's memory, not ours, that has run out; the
@@ -46,8 +46,7 @@ void tri_sys_stale(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
     tri_block_free(ctx, block);
 }
 
-void tri_sys_send(struct tr_ctx *ctx, tr_pid to, enum tri_sys_kind kind, tr_pid from,
-                  uint64_t arg)
+void tri_sys_send(struct tr_ctx *ctx, tr_pid to, enum tri_sys_kind kind, tr_pid from, uint64_t arg)
 {
     uint32_t gen = (uint32_t)(to.bits >> 32);
     struct tri_block *block = tri_sys_new(ctx, gen, kind, from, arg);

@@ -123,7 +123,7 @@ tr_timer tr_timer_(tr_ctx *ctx, unsigned delay_ms, unsigned period_ms, const str
         tri_free(timer);
         if (message)
             tri_block_free(ctx, message);
-        tr_send_refused_(ctx, tri_ctx_self(ctx), type);
+        tri_send_refused(ctx, tri_ctx_self(ctx), type);
         return (tr_timer){0};
     }
     memcpy(tri_block_body(message), body, size);
@@ -222,8 +222,7 @@ void tr_receive_timeout(tr_ctx *ctx, unsigned timeout_ms)
     }
     ctx->cell->flags |= TRI_CELL_IDLE_TIMER;
     if (tri_timer_disarm(&cold->idle_timer))
-        tri_timer_arm(ctx, &cold->idle_timer,
-                      cold->active_ns + (uint64_t)timeout_ms * NS_PER_MS);
+        tri_timer_arm(ctx, &cold->idle_timer, cold->active_ns + (uint64_t)timeout_ms * NS_PER_MS);
 }
 
 void tri_idle_tick(struct tr_ctx *ctx, struct tri_cell *cell)

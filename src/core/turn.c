@@ -28,8 +28,7 @@ static bool admit(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *b
         ctx->attention = true;
         return false;
     }
-    if ((block->flags & TRI_BLOCK_REPLY) && block->call &&
-        !tri_request_answered(cell, block->call))
+    if ((block->flags & TRI_BLOCK_REPLY) && block->call && !tri_request_answered(cell, block->call))
         return false;
     return true;
 }
@@ -41,9 +40,9 @@ static void refuse(struct tr_ctx *ctx, struct tri_block *block)
     enum tr_dead_reason reason = TR_DEAD_LATE;
     if (block->flags & TRI_BLOCK_POISON) {
         tri_count(&ctx->counts.processed, 1);
-        ctx->cell->processed++;
         return;
     }
+    ctx->cell->refused++;
     if (tri_load(&block->gen, TRI_RELAXED) != ctx->gen) {
         reason = TR_DEAD_NO_ACTOR;
         to = (tr_pid){(uint64_t)tri_load(&block->gen, TRI_RELAXED) << 32 | ctx->cell->slot};
@@ -58,7 +57,7 @@ static void refuse(struct tr_ctx *ctx, struct tri_block *block)
 static void note_unhandled(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
 {
     ctx->unhandled = false;
-    cell->processed--;
+    cell->refused++;
     struct tri_cold *cold = tri_cold(cell);
     if (cold)
         cold->dead[TR_DEAD_UNHANDLED]++;
@@ -84,7 +83,6 @@ static tr_err handle_one(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_b
         return TR_OK;
     }
     show_message(ctx, block);
-    cell->processed++;
     tr_err err = cell->actor->receive(ctx, cell->data, &ctx->msg);
     if (ctx->unhandled)
         note_unhandled(ctx, cell, block);
@@ -103,8 +101,7 @@ void tri_turn_recheck(struct tr_ctx *ctx, struct tri_cell *cell)
     if (!tri_load(&cell->sys, TRI_SEQ_CST))
         return;
     uint32_t held = 1;
-    if (tri_mailbox_claim(cell) ||
-        tri_cas_strong(&cell->held, &held, 0u, TRI_SEQ_CST, TRI_RELAXED))
+    if (tri_mailbox_claim(cell) || tri_cas_strong(&cell->held, &held, 0u, TRI_SEQ_CST, TRI_RELAXED))
         tri_schedule(ctx, cell);
 }
 
@@ -116,7 +113,6 @@ struct tally {
 static inline void write_tally(struct tr_ctx *ctx, struct tri_cell *cell, struct tally *tally)
 {
     cell->taken += tally->handled;
-    cell->processed += tally->handled;
     tri_count(&ctx->counts.processed, tally->handled);
     tally->total += tally->handled;
     tally->handled = 0;
@@ -241,8 +237,8 @@ static tr_err handle_batch(struct tr_ctx *ctx, struct tri_cell *cell, struct tri
         block = tri_load(&block->next, TRI_ACQUIRE);
         if (!block || block->type != actor->batch_type ||
             tri_load(&block->gen, TRI_RELAXED) != ctx->gen ||
-            (block->flags & ~(PLAIN_FLAGS | TRI_BLOCK_SHARED | TRI_BLOCK_COUNTED |
-                              TRI_BLOCK_SIZED)))
+            (block->flags &
+             ~(PLAIN_FLAGS | TRI_BLOCK_SHARED | TRI_BLOCK_COUNTED | TRI_BLOCK_SIZED)))
             break;
     }
     struct tr_batch batch = {actor->batch_type, count, bodies};
@@ -252,7 +248,6 @@ static tr_err handle_batch(struct tr_ctx *ctx, struct tri_cell *cell, struct tri
     tr_err err = actor->receive_batch(ctx, cell->data, &batch);
     ctx->batch = NULL;
     ctx->block = NULL;
-    cell->processed += count;
     tri_count(&ctx->counts.processed, count);
     *ret_count = count;
     return err;
@@ -265,7 +260,6 @@ static void handle_proxy(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_b
         refuse(ctx, block);
         return;
     }
-    cell->processed++;
     tri_count(&ctx->counts.processed, 1);
     cell->cold->proxy->deliver(cell->cold->proxy, ctx, block);
 }

@@ -202,6 +202,5 @@ bool tri_system_at_rest(struct tr_system *sys)
         return false;
     if (sys->config.manual)
         return sys->workers[0]->handoff == NULL && !tri_sched_any(sys);
-    return tri_load(&sys->parked_count, TRI_SEQ_CST) == sys->worker_count &&
-           !tri_sched_any(sys);
+    return tri_load(&sys->parked_count, TRI_SEQ_CST) == sys->worker_count && !tri_sched_any(sys);
 }

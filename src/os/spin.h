@@ -47,8 +47,7 @@ static inline void tri_spin_lock(struct tri_spin *spin)
 /* True if the lock was free and is now the caller's. */
 static inline bool tri_spin_try_lock(struct tri_spin *spin)
 {
-    return tri_load(&spin->held, TRI_RELAXED) == 0 &&
-           tri_xchg(&spin->held, 1u, TRI_ACQUIRE) == 0;
+    return tri_load(&spin->held, TRI_RELAXED) == 0 && tri_xchg(&spin->held, 1u, TRI_ACQUIRE) == 0;
 }
 
 static inline void tri_spin_unlock(struct tri_spin *spin)

@@ -1,12 +1,18 @@
 /* A handler that takes another message than its list says. */
 #include "troupe/troupe.h"
 
-struct counter_add { int64_t amount; };
-struct counter_value { int64_t value; };
+struct counter_add {
+    int64_t amount;
+};
+struct counter_value {
+    int64_t value;
+};
 TR_TYPE(counter_add);
 TR_TYPE(counter_value);
 
-struct counter { int64_t value; };
+struct counter {
+    int64_t value;
+};
 
 #ifdef GOOD
 static tr_err on_add(tr_ctx *ctx, struct counter *self, const struct counter_add *msg)
@@ -22,5 +28,4 @@ static tr_err on_add(tr_ctx *ctx, struct counter *self, const struct counter_val
 
 #define COUNTER_HANDLERS(ON) ON(counter_add, on_add)
 TR_DISPATCH(counter, COUNTER_HANDLERS);
-const struct tr_actor counter_actor = {
-    .receive = counter_receive, .accepts = counter_accepts};
+const struct tr_actor counter_actor = {.receive = counter_receive, .accepts = counter_accepts};

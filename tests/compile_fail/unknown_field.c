@@ -1,8 +1,12 @@
 /* A field that the message does not have. */
 #include "troupe/troupe.h"
 
-struct counter_add { int64_t amount; };
-struct counter_value { int64_t value; };
+struct counter_add {
+    int64_t amount;
+};
+struct counter_value {
+    int64_t value;
+};
 TR_TYPE(counter_add);
 TR_TYPE(counter_value);
 

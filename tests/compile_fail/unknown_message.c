@@ -1,12 +1,18 @@
 /* A struct that is no message type. */
 #include "troupe/troupe.h"
 
-struct counter_add { int64_t amount; };
-struct counter_value { int64_t value; };
+struct counter_add {
+    int64_t amount;
+};
+struct counter_value {
+    int64_t value;
+};
 TR_TYPE(counter_add);
 TR_TYPE(counter_value);
 
-struct stranger { int x; };
+struct stranger {
+    int x;
+};
 
 void f(tr_ctx *ctx, tr_pid to);
 void f(tr_ctx *ctx, tr_pid to)

@@ -1,8 +1,12 @@
 /* An answer taken into the wrong struct. */
 #include "troupe/troupe.h"
 
-struct counter_add { int64_t amount; };
-struct counter_value { int64_t value; };
+struct counter_add {
+    int64_t amount;
+};
+struct counter_value {
+    int64_t value;
+};
 TR_TYPE(counter_add);
 TR_TYPE(counter_value);
 

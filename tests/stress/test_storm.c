@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "os/thread.h"
@@ -204,8 +205,7 @@ static void ask_often(void *arg)
     for (int i = 0; i < ASKS; i++) {
         struct sum s;
         tr_send(ctx, self->sink, add, .n = 1);
-        self->answered +=
-            tr_ask(ctx, self->sink, TR_INTO(sum, &s), 20000, get_sum) == TR_OK;
+        self->answered += tr_ask(ctx, self->sink, TR_INTO(sum, &s), 20000, get_sum) == TR_OK;
     }
     tr_detach(ctx);
 }
@@ -241,8 +241,8 @@ static void storm(unsigned workers)
         assert_int_equal(outsiders[i].answered, ASKS);
     }
     /* The timers' messages too: ask until all of it has arrived. */
-    const uint64_t want =
-        3ull * FLOOD + (uint64_t)PARENTS * (CHILDREN + 1) + (uint64_t)OUTSIDERS * ASKS;
+    const uint64_t want = 3ull * FLOOD + (uint64_t)PARENTS * (CHILDREN + 1) +
+                          (uint64_t)OUTSIDERS * ASKS;
     struct sum s = {0};
     for (int i = 0; i < 100000 && s.n < want; i++)
         assert_int_equal(tr_ask(root, sink, TR_INTO(sum, &s), 20000, get_sum), TR_OK);

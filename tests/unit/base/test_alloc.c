@@ -1,14 +1,15 @@
 /* clang-format off: cmocka needs these first, in this order. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 /* clang-format on */
 
 #include "base/alloc.h"
 
 #include <string.h>
+
+#include <cmocka.h>
 
 static void gives_memory(void **state)
 {
@@ -88,10 +89,8 @@ static void can_be_switched_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gives_memory),
-        cmocka_unit_test(refuses_products_that_overflow),
-        cmocka_unit_test(fails_the_nth_once),
-        cmocka_unit_test(fails_every_kind_of_allocation),
+        cmocka_unit_test(gives_memory),        cmocka_unit_test(refuses_products_that_overflow),
+        cmocka_unit_test(fails_the_nth_once),  cmocka_unit_test(fails_every_kind_of_allocation),
         cmocka_unit_test(can_be_switched_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,14 +1,15 @@
 /* clang-format off: cmocka needs these first, in this order. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 /* clang-format on */
 
 #include "base/atomic.h"
 
 #include <pthread.h>
+
+#include <cmocka.h>
 
 struct shared {
     TRI_ATOMIC(uint64_t) number;

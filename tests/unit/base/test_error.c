@@ -1,15 +1,16 @@
 /* clang-format off: cmocka needs these first, in this order. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 /* clang-format on */
 
 #include "base/error.h"
 
 #include <errno.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 static void every_code_has_its_text(void **state)
 {

@@ -1,15 +1,16 @@
 /* clang-format off: cmocka needs these first, in this order. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 /* clang-format on */
 
 #include "base/histogram.h"
 #include "base/prng.h"
 
 #include <stdlib.h>
+
+#include <cmocka.h>
 
 static struct tri_histogram h, other;
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "troupe/troupe.h"
@@ -93,8 +94,7 @@ static tr_err on_ask_value(tr_ctx *ctx, struct probe *self, const struct ask_val
 {
     (void)msg;
     tr_reply(ctx, value, .sum = self->seen.sum, .inits = self->seen.inits,
-             .batches = self->seen.batches, .down = self->seen.down,
-             .reason = self->seen.reason);
+             .batches = self->seen.batches, .down = self->seen.down, .reason = self->seen.reason);
     return TR_OK;
 }
 
@@ -178,18 +178,18 @@ static tr_err on_dead_letter(tr_ctx *ctx, struct probe *self, const struct tr_de
     return TR_OK;
 }
 
-#define PROBE_HANDLERS(ON)            \
-    ON(note, on_note)                 \
-    ON(ask_value, on_ask_value)       \
-    ON(watch_it, on_watch_it)         \
-    ON(tr_down, on_down)              \
-    ON(later, on_later)               \
-    ON(ask_other, on_ask_other)       \
-    ON(value, on_value)               \
-    ON(tr_request_failed, on_failed)  \
-    ON(spawn_child, on_spawn_child)   \
-    ON(double_it, on_double_it)       \
-    ON(tr_idle, on_idle)              \
+#define PROBE_HANDLERS(ON)           \
+    ON(note, on_note)                \
+    ON(ask_value, on_ask_value)      \
+    ON(watch_it, on_watch_it)        \
+    ON(tr_down, on_down)             \
+    ON(later, on_later)              \
+    ON(ask_other, on_ask_other)      \
+    ON(value, on_value)              \
+    ON(tr_request_failed, on_failed) \
+    ON(spawn_child, on_spawn_child)  \
+    ON(double_it, on_double_it)      \
+    ON(tr_idle, on_idle)             \
     ON(tr_dead_letter, on_dead_letter)
 TR_DISPATCH(probe, PROBE_HANDLERS);
 

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "core/calls.h"
@@ -60,8 +61,11 @@ static void decider_and_default(void **state)
 
 static void backoff_doubles_up_to_its_maximum_and_resets(void **state)
 {
-    const struct tr_supervision p = {.restarts_max = 60, .within_ms = 1000, .backoff_ms_min = 10,
-                                     .backoff_ms_max = 50, .backoff_jitter_permille = 100};
+    const struct tr_supervision p = {.restarts_max = 60,
+                                     .within_ms = 1000,
+                                     .backoff_ms_min = 10,
+                                     .backoff_ms_max = 50,
+                                     .backoff_jitter_permille = 100};
     struct tri_restarts r = {0};
     const unsigned want[] = {10, 20, 40, 50, 50};
     (void)state;
@@ -79,10 +83,10 @@ static void bad_policies_are_named(void **state)
     assert_null(tri_supervision_invalid(&(struct tr_supervision){0}));
     assert_non_null(tri_supervision_invalid(&(struct tr_supervision){.on_failure = 9}));
     assert_non_null(tri_supervision_invalid(&(struct tr_supervision){.strategy = 9}));
-    assert_non_null(tri_supervision_invalid(
-        &(struct tr_supervision){.restarts_max = 64, .within_ms = 1}));
-    assert_non_null(tri_supervision_invalid(
-        &(struct tr_supervision){.backoff_jitter_permille = 1001}));
+    assert_non_null(
+        tri_supervision_invalid(&(struct tr_supervision){.restarts_max = 64, .within_ms = 1}));
+    assert_non_null(
+        tri_supervision_invalid(&(struct tr_supervision){.backoff_jitter_permille = 1001}));
     assert_non_null(tri_supervision_invalid(
         &(struct tr_supervision){.backoff_ms_min = 9, .backoff_ms_max = 8}));
 }

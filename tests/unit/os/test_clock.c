@@ -1,15 +1,16 @@
 /* clang-format off: cmocka needs these first, in this order. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 /* clang-format on */
 
 #include "os/clock.h"
 #include "os/thread.h"
 
 #include <time.h>
+
+#include <cmocka.h>
 
 static void mono_never_goes_back(void **state)
 {

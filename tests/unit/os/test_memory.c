@@ -1,15 +1,16 @@
 /* clang-format off: cmocka needs these first, in this order. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 /* clang-format on */
 
 #include "base/alloc.h"
 #include "os/memory.h"
 
 #include <string.h>
+
+#include <cmocka.h>
 
 #define MIB ((size_t)1 << 20)
 

@@ -1,9 +1,8 @@
 /* clang-format off: cmocka needs these first, in this order. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 /* clang-format on */
 
 #include "os/clock.h"
@@ -11,6 +10,8 @@
 #include "os/thread.h"
 
 #include <stdlib.h>
+
+#include <cmocka.h>
 
 static void a_token_is_kept_and_counts_once(void **state)
 {

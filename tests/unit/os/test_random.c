@@ -1,14 +1,15 @@
 /* clang-format off: cmocka needs these first, in this order. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 /* clang-format on */
 
 #include "os/random.h"
 
 #include <string.h>
+
+#include <cmocka.h>
 
 static void fills_exactly_what_was_asked_for(void **state)
 {

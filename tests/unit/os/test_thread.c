@@ -1,10 +1,9 @@
 #define _GNU_SOURCE /* sched_setaffinity(), pthread_getname_np() */
 /* clang-format off: cmocka needs these first, in this order. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 /* clang-format on */
 
 #include "os/clock.h"
@@ -12,6 +11,8 @@
 
 #include <sched.h>
 #include <signal.h>
+
+#include <cmocka.h>
 
 struct seen {
     char name[32];
