@@ -1,6 +1,7 @@
 # Warnings, sanitizers and coverage, for everything that is ours.
 add_compile_options(-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
-                    -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2 -fno-omit-frame-pointer)
+                    -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2 -fno-omit-frame-pointer
+                    -momit-leaf-frame-pointer)
 if(TROUPE_WERROR)
   add_compile_options(-Werror)
 endif()

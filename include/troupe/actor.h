@@ -169,7 +169,7 @@ TR_API tr_err tr_unhandled(tr_ctx *ctx) TR_MUST_USE;
  */
 #define TR_ON_CALL_(T, fn)      \
     if (msg->type == &T##_type) \
-        return fn(ctx, self, (const struct T *)msg->body);
+        return fn(ctx, self, (const struct T *)tr_msg_body(msg));
 #define TR_ON_TYPE_(T, fn) &T##_type,
 #define TR_DISPATCH(NAME, HANDLERS)                                                              \
     static tr_err NAME##_receive(tr_ctx *ctx, void *state, const tr_msg *msg)                    \

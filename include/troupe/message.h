@@ -73,17 +73,34 @@ struct tr_type {
     extern const struct tr_type T##_type; \
     TR_WEAK const struct tr_type T##_type = {#T, sizeof(struct T), NULL, (FLAGS)}
 
-/* A received message. Borrowed: valid until the handler returns. */
+/*
+ * A received message. Borrowed: valid until the handler returns. It lies in the block that the
+ * sender filled, so it is never copied; only its type is for reading here.
+ */
 typedef struct tr_msg {
     const struct tr_type *type;
-    const void *body;
-    size_t size; /* bytes of the body; type->size unless it was sent with tr_send_take() */
+    uint64_t private_[3]; /* the body follows */
 } tr_msg;
+
+/* The bytes of the body, aligned to 8. */
+static inline const void *tr_msg_body(const tr_msg *msg)
+{
+    return msg + 1;
+}
+
+/* The message whose body a typed handler was given. */
+static inline const tr_msg *tr_msg_of(const void *body)
+{
+    return (const tr_msg *)body - 1;
+}
+
+/* Bytes of the body: type->size unless it was sent with tr_send_take(). */
+TR_API size_t tr_msg_size(const tr_msg *msg);
 
 /* The body if `msg` is of `type`, else NULL. */
 static inline const void *tr_body(const tr_msg *msg, const struct tr_type *type)
 {
-    return msg->type == type ? msg->body : NULL;
+    return msg->type == type ? tr_msg_body(msg) : NULL;
 }
 
 /* tr_as(msg, order_place): a const struct order_place *, or NULL. */
@@ -159,8 +176,8 @@ typedef struct tr_ref {
 TR_API tr_ref tr_msg_ref(tr_ctx *ctx, const tr_msg *msg);
 TR_API void tr_msg_unref(tr_ctx *ctx, tr_ref ref);
 
-/* What `ref` holds. */
-TR_API tr_msg tr_ref_msg(tr_ref ref);
+/* What `ref` holds, for as long as it is held. */
+TR_API const tr_msg *tr_ref_msg(tr_ref ref);
 
 /* Sends the kept message on, without copying its body. `ref` stays the caller's. */
 TR_API void tr_send_ref(tr_ctx *ctx, tr_pid to, tr_ref ref);

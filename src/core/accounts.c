@@ -42,10 +42,8 @@ static uint64_t waiting(struct tri_cell *cell)
 static uint64_t waiting_everywhere(struct tr_system *sys)
 {
     uint64_t sum = 0;
-    tri_spin_lock(&sys->slots.lock);
-    uint32_t chunks = sys->slots.chunk_count;
-    tri_spin_unlock(&sys->slots.lock);
-    for (uint32_t slot = 1; slot < chunks << TRI_SLOT_CHUNK_BITS; slot++) {
+    uint32_t count = tri_load(&sys->slots.count, TRI_ACQUIRE);
+    for (uint32_t slot = 1; slot < count; slot++) {
         struct tri_cell *cell = tri_slot_cell(&sys->slots, slot);
         /* Held cells are the only ones with mail at rest. */
         if (tri_load(&cell->held, TRI_ACQUIRE))

@@ -17,34 +17,45 @@
 #define TRI_BLOCK_REPLY 8u    /* an answer: `call` names the call it answers */
 #define TRI_BLOCK_POISON 16u  /* no message: the actor ends when it gets here */
 #define TRI_BLOCK_REQUEST 32u /* `call` is set and `from` waits for an answer */
+#define TRI_BLOCK_NEVER 128u  /* is never set */
 
 struct tri_block {
     TRI_ATOMIC(struct tri_block *) next; /* mailbox or free list */
-    const struct tr_type *type;
-    /* The generation that the message was sent to. Once its receiver has checked it, the
-     * same field counts the references to a COUNTED block. */
-    TRI_ATOMIC(uint32_t) gen;
-    union { /* the parts, or all of them in one comparison */
+    const struct tr_type *type;          /* from here on it is a tr_msg */
+    union {                              /* the parts, or all of them in one comparison */
         struct {
-            uint16_t owner; /* id of the context whose pool the block belongs to */
-            uint8_t size_class;
-            uint8_t flags;
+            /* The generation that the message was sent to. Once its receiver has checked it,
+             * the same field counts the references to a COUNTED block. */
+            TRI_ATOMIC(uint32_t) gen;
+            union {
+                struct {
+                    uint16_t owner; /* id of the context whose pool the block belongs to */
+                    uint8_t size_class;
+                    uint8_t flags;
+                };
+                uint32_t tag;
+            };
         };
-        uint32_t tag;
+        uint64_t address; /* TRI_ADDRESS_… */
     };
     tr_pid from;
-    uint64_t call;
+    uint64_t call; /* only with one of the flags REQUEST and REPLY, and of system messages */
 };
+
+_Static_assert(offsetof(struct tri_block, type) + sizeof(tr_msg) == sizeof(struct tri_block),
+               "a block is a link and a message");
 
 /* `flags` and `size_class` within `tag`; the owner has the other two bytes. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define TRI_TAG_FLAGS(flags) ((uint32_t)(flags) << 24)
 #define TRI_TAG_CLASS(size_class) ((uint32_t)(size_class) << 16)
 #define TRI_TAG_OWNER(owner) ((uint32_t)(owner))
+#define TRI_ADDRESS(gen, tag) ((uint64_t)(tag) << 32 | (gen))
 #else
 #define TRI_TAG_FLAGS(flags) ((uint32_t)(flags))
 #define TRI_TAG_CLASS(size_class) ((uint32_t)(size_class) << 8)
 #define TRI_TAG_OWNER(owner) ((uint32_t)(owner) << 16)
+#define TRI_ADDRESS(gen, tag) ((uint64_t)(gen) << 32 | (tag))
 #endif
 
 #define TRI_BLOCK_HEADER (sizeof(struct tri_block))
@@ -57,6 +68,16 @@ static inline void *tri_block_body(struct tri_block *block)
 static inline struct tri_block *tri_block_of(void *body)
 {
     return (struct tri_block *)body - 1;
+}
+
+static inline const tr_msg *tri_block_msg(const struct tri_block *block)
+{
+    return (const tr_msg *)(const void *)&block->type;
+}
+
+static inline struct tri_block *tri_msg_block(const tr_msg *msg)
+{
+    return tri_block_of((void *)(uintptr_t)tr_msg_body(msg));
 }
 
 /* The block that holds the body: another one for envelopes. */

@@ -38,9 +38,11 @@
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define TRI_MODE_MASK ((uint32_t)TRI_CELL_SLOW << 16 | 0xffu)
 #define TRI_MODE_SHORT ((uint32_t)TRI_RUNNING)
+#define TRI_MODE_IDLE_TIMER ((uint32_t)TRI_CELL_IDLE_TIMER << 16)
 #else
 #define TRI_MODE_MASK ((uint32_t)TRI_CELL_SLOW | 0xff000000u)
 #define TRI_MODE_SHORT ((uint32_t)TRI_RUNNING << 24)
+#define TRI_MODE_IDLE_TIMER ((uint32_t)TRI_CELL_IDLE_TIMER)
 #endif
 
 struct tri_cold;
@@ -48,8 +50,19 @@ struct tri_cold;
 struct tri_cell {
     /* Line 0: what a message needs. */
     TRI_ATOMIC(struct tri_block *) head; /* shared: newest message; NULL: idle */
-    TRI_ATOMIC(uint32_t) gen;            /* shared: of the tenant; read by senders */
-    union {                              /* the parts, or all of them in one comparison */
+    union {                              /* the parts, or the PID of the tenant */
+        struct {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+            uint32_t slot;
+            TRI_ATOMIC(uint32_t) gen; /* shared: read by senders */
+#else
+            TRI_ATOMIC(uint32_t) gen;
+            uint32_t slot;
+#endif
+        };
+        TRI_ATOMIC(uint64_t) pid_bits; /* written whole: a load right behind it need not wait */
+    };
+    union { /* the parts, or all of them in one comparison */
         struct {
             uint8_t state;      /* enum tri_state */
             uint8_t size_class; /* of `data` */
@@ -57,30 +70,30 @@ struct tri_cell {
         };
         uint32_t mode;
     };
+    uint16_t owner;          /* pool that `data` came from */
+    bool wants_gone;         /* under lock: tell this cell when the last child has ended */
     struct tri_block *first; /* next message to process */
     const struct tr_actor *actor;
-    void *data; /* state, then the spawn argument */
-    struct tri_cell *run_next;
-    uint64_t taken;   /* messages taken out of the mailbox */
-    uint64_t refused; /* … of them not handled: dead letters */
+    void *data;                         /* state, then the spawn argument */
+    TRI_ATOMIC(struct tri_block *) sys; /* shared: system messages, newest first */
+    uint64_t taken;                     /* messages taken out of the mailbox */
 
     /* Line 1: what only its life needs. */
-    TRI_ATOMIC(struct tri_block *) sys;  /* shared: system messages, newest first */
     TRI_ATOMIC(struct tri_block *) stub; /* a message's `next`: what wakes an idle cell */
+    struct tri_cell *run_next;
     struct tri_cold *cold;
     const struct tr_supervision *supervise;
+    uint64_t refused;          /* of the messages taken, not handled: dead letters */
     TRI_ATOMIC(uint32_t) held; /* shared: 1: not idle, but waits for system messages only */
     struct tri_spin lock;      /* guards the list of children */
-    uint32_t slot;
     uint32_t parent;
     uint32_t child_first; /* newest first; under lock */
     uint32_t sib_next;    /* under the parent's lock */
     uint32_t sib_prev;
-    uint16_t owner;  /* pool that `data` came from */
-    bool wants_gone; /* under lock: tell this cell when the last child has ended */
 };
 
 _Static_assert(sizeof(struct tri_cell) == 128, "a cell is two cache lines");
+_Static_assert(offsetof(struct tri_cell, stub) == 64, "and what a message needs is the first");
 
 /* The stub plays a message; only its `next` exists. */
 _Static_assert(offsetof(struct tri_block, next) == 0, "the stub is a block's first field");
@@ -91,8 +104,8 @@ static inline struct tri_block *tri_cell_stub(struct tri_cell *cell)
 
 static inline tr_pid tri_cell_pid(const struct tri_cell *cell)
 {
-    uint32_t gen = tri_load(&cell->gen, TRI_RELAXED); /* Owner or creator: it cannot change. */
-    return (tr_pid){(uint64_t)gen << 32 | cell->slot};
+    /* Relaxed: read by the owner, the creator, or under the parent's lock: it cannot change. */
+    return (tr_pid){tri_load(&cell->pid_bits, TRI_RELAXED)};
 }
 
 #endif

@@ -46,11 +46,11 @@ struct tr_ctx {
     struct tr_system *sys;
     struct tri_worker *worker; /* NULL: an outside thread */
     struct tri_cell *cell;     /* the actor being run; NULL outside of actors */
+    tr_pid self;               /* its PID */
     struct tri_block *block;   /* the message being handled */
     struct tri_block **batch;  /* or the messages of the batch */
     size_t batch_count;
-    tr_msg msg;
-    uint32_t gen; /* of `cell` */
+    uint32_t tag; /* of a small block of this context's pool, without flags */
     uint16_t id;
     bool attention; /* the handler did something that ends the short path */
     bool unhandled; /* … by not handling its message */
@@ -66,7 +66,25 @@ struct tr_ctx {
 
 static inline tr_pid tri_ctx_self(const struct tr_ctx *ctx)
 {
-    return ctx->cell ? (tr_pid){(uint64_t)ctx->gen << 32 | ctx->cell->slot} : TR_NOBODY;
+    return ctx->self;
+}
+
+/* The generation of the actor being run; 0: none is. */
+static inline uint32_t tri_ctx_gen(const struct tr_ctx *ctx)
+{
+    return (uint32_t)(ctx->self.bits >> 32);
+}
+
+static inline void tri_ctx_enter(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    ctx->cell = cell;
+    ctx->self = tri_cell_pid(cell);
+}
+
+static inline void tri_ctx_leave(struct tr_ctx *ctx)
+{
+    ctx->cell = NULL;
+    ctx->self = TR_NOBODY;
 }
 
 #define TRI_RING_SIZE 1024u /* a power of two */
@@ -116,17 +134,20 @@ struct tri_events;
 struct tri_offload;
 struct tri_monitor;
 
-#define TRI_SLOT_CHUNK_BITS 8u
+#define TRI_SLOT_CHUNK_BITS 9u
 #define TRI_SLOT_CHUNK (1u << TRI_SLOT_CHUNK_BITS)
 #define TRI_SLOT_BITS 24u
-#define TRI_SLOT_CHUNKS (1u << (TRI_SLOT_BITS - TRI_SLOT_CHUNK_BITS))
 
-/* The PID table: chunks of cells, mapped when needed and kept to the end. */
+struct tri_bound;
+
+/* The PID table: one range of addresses, which gets memory a chunk at a time and keeps it to
+ * the end. */
 struct tri_slots {
-    TRI_ATOMIC(struct tri_cell *) *chunks; /* TRI_SLOT_CHUNKS of them */
-    struct tri_spin lock;
-    uint32_t chunk_count;
+    struct tri_cell *cells;     /* addresses for slots_max of them */
+    TRI_ATOMIC(uint32_t) count; /* of them in use or once used: these have memory */
     uint32_t slots_max;
+    struct tri_bound *bounds; /* likewise */
+    struct tri_spin lock;
     uint32_t *free; /* slots that the contexts gave back; under lock */
     uint32_t free_count;
     uint32_t free_capacity;

@@ -439,13 +439,12 @@ void tri_life_end(struct tr_ctx *ctx, struct tri_cell *cell)
      * sees that the name is gone. */
     uint32_t next_gen = (old_gen & ~(TRI_GEN_STEP - 1)) + TRI_GEN_STEP;
     tri_store(&cell->gen, next_gen ? next_gen : TRI_GEN_STEP, TRI_RELEASE);
-    ctx->cell = NULL;
+    tri_ctx_leave(ctx);
     struct tri_proxy *proxy = NULL;
     if (cell->cold) {
         proxy = cell->cold->proxy;
         end_cold(ctx, cell, self);
     }
-    ctx->gen = 0;
     tri_life_drain_sys(ctx, cell); /* All of it is stale now. */
     /* First: a supervisor that reads our failure does so under its lock, while we are linked. */
     tri_life_orphan(ctx, cell);
@@ -465,7 +464,7 @@ void tri_life_end(struct tr_ctx *ctx, struct tri_cell *cell)
 
 void tri_life_turn_away(struct tr_ctx *ctx, struct tri_cell *cell)
 {
-    ctx->cell = NULL;
+    tri_ctx_leave(ctx);
     drain_and_leave(ctx, cell, 0);
     tri_turn_recheck(ctx, cell);
 }
@@ -536,7 +535,8 @@ void tri_life_drain_sys(struct tr_ctx *ctx, struct tri_cell *cell)
     while (oldest) {
         struct tri_block *next = tri_load(&oldest->next, TRI_RELAXED);
         bool timer = oldest->flags >= TRI_SYS_TIMER;
-        bool current = tri_load(&oldest->gen, TRI_RELAXED) == ctx->gen && ctx->gen != 0;
+        bool current = tri_load(&oldest->gen, TRI_RELAXED) == tri_ctx_gen(ctx) &&
+                       tri_ctx_gen(ctx) != 0;
         if (timer) {
             struct tri_timer *t = (struct tri_timer *)oldest;
             t->queued = t->armed = false;

@@ -56,15 +56,19 @@ static inline struct tri_block *tri_mailbox_wait(struct tri_block *done)
  * Release on success: what the owner wrote is the next owner's. Sequentially consistent,
  * because tri_cell_idle_check() needs this store before its load of `sys`.
  */
+static inline struct tri_block *tri_mailbox_leave(struct tri_cell *cell, struct tri_block *done)
+{
+    struct tri_block *expected = done;
+    if (__builtin_expect(tri_cas_strong(&cell->head, &expected, NULL, TRI_SEQ_CST, TRI_RELAXED), 1))
+        return NULL;
+    return tri_mailbox_wait(done);
+}
+
+/* The same if it may well have a successor already. */
 static inline struct tri_block *tri_mailbox_next(struct tri_cell *cell, struct tri_block *done)
 {
     struct tri_block *next = tri_load(&done->next, TRI_ACQUIRE);
-    if (next)
-        return next;
-    struct tri_block *expected = done;
-    if (tri_cas_strong(&cell->head, &expected, NULL, TRI_SEQ_CST, TRI_RELAXED))
-        return NULL;
-    return tri_mailbox_wait(done);
+    return next ? next : tri_mailbox_leave(cell, done);
 }
 
 /* True: the cell was idle and is now the caller's, its stub queued. */

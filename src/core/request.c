@@ -95,7 +95,7 @@ tr_caller tr_batch_caller(const tr_ctx *ctx, size_t index)
     return caller_of(ctx->batch[index]);
 }
 
-static inline void reply(struct tr_ctx *ctx, tr_caller caller, struct tri_block *block)
+TRI_HOT_INLINE void reply(struct tr_ctx *ctx, tr_caller caller, struct tri_block *block)
 {
     block->from = tri_ctx_self(ctx);
     block->call = caller.call;
@@ -109,21 +109,40 @@ void tr_reply_take(tr_ctx *ctx, tr_caller caller, void *body)
     reply(ctx, caller, tri_block_of(body));
 }
 
-void tr_reply_to_(tr_ctx *ctx, tr_caller caller, const struct tr_type *type, const void *body,
-                  size_t size)
+static __attribute__((noinline)) void reply_odd(struct tr_ctx *ctx, tr_caller caller,
+                                                const struct tr_type *type, const void *body,
+                                                size_t size)
 {
     struct tri_block *block = tri_block_new(ctx, type, size, false);
     if (TRI_UNLIKELY(!block)) {
         tri_send_refused(ctx, caller.pid, type);
         return;
     }
-    tri_body_copy(tri_block_body(block), body, size);
+    memcpy(tri_block_body(block), body, size);
     reply(ctx, caller, block);
+}
+
+TRI_HOT_INLINE void reply_to(struct tr_ctx *ctx, tr_caller caller, const struct tr_type *type,
+                             const void *body, size_t size)
+{
+    if (TRI_UNLIKELY(!tri_block_plain(ctx, type, size))) {
+        reply_odd(ctx, caller, type, body, size);
+        return;
+    }
+    struct tri_block *block = tri_block_new_plain(ctx, type);
+    tri_body_copy(block, body, size);
+    reply(ctx, caller, block);
+}
+
+void tr_reply_to_(tr_ctx *ctx, tr_caller caller, const struct tr_type *type, const void *body,
+                  size_t size)
+{
+    reply_to(ctx, caller, type, body, size);
 }
 
 void tr_reply_(tr_ctx *ctx, const struct tr_type *type, const void *body, size_t size)
 {
-    tr_reply_to_(ctx, caller_of(ctx->block), type, body, size);
+    reply_to(ctx, caller_of(ctx->block), type, body, size);
 }
 
 bool tri_request_answered(struct tri_cell *cell, uint64_t call)

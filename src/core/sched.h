@@ -29,6 +29,15 @@ void tri_sched_wake_all(struct tr_system *sys);
 /* Cells waiting in the worker's queues, about. */
 uint32_t tri_sched_length(const struct tri_worker *worker);
 
+/* True if something waits in this worker's queues or for any worker. Relaxed: a hint; what is
+ * missed now is seen at the next look. */
+static inline bool tri_sched_waiting(const struct tri_worker *worker)
+{
+    return tri_load(&worker->ring_head, TRI_RELAXED) != tri_load(&worker->ring_tail, TRI_RELAXED) ||
+           tri_load(&worker->over_count, TRI_RELAXED) != 0 ||
+           tri_load(&worker->ctx.sys->inject_count, TRI_RELAXED) != 0;
+}
+
 /* `cell` was made runnable by `ctx`, who owns it. */
 static inline void tri_schedule(struct tr_ctx *ctx, struct tri_cell *cell)
 {

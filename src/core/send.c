@@ -18,6 +18,11 @@ size_t tri_block_size(const struct tri_block *block)
     return size;
 }
 
+size_t tr_msg_size(const tr_msg *msg)
+{
+    return tri_block_size(tri_msg_block(msg));
+}
+
 /* A block that is too large for the classes or whose size is not its type's. */
 static struct tri_block *new_sized(struct tr_ctx *ctx, const struct tr_type *type, size_t size,
                                    bool reserved)
@@ -65,7 +70,6 @@ struct tri_block *tri_block_new_odd(struct tr_ctx *ctx, const struct tr_type *ty
     }
     block->type = type;
     block->owner = ctx->pool.owner;
-    block->call = 0;
     return block;
 }
 
@@ -119,14 +123,29 @@ __attribute__((cold)) void tri_send_refused(tr_ctx *ctx, tr_pid to, const struct
     tri_dead_letter_event(ctx, to, tri_ctx_self(ctx), type, TR_DEAD_MEMORY);
 }
 
-void tr_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body, size_t size)
+/* Everything but the plain case; out of line, so that the plain one needs no frame. */
+static __attribute__((noinline)) void send_odd(struct tr_ctx *ctx, tr_pid to,
+                                               const struct tr_type *type, const void *body,
+                                               size_t size)
 {
     struct tri_block *block = tri_block_new(ctx, type, size, false);
     if (TRI_UNLIKELY(!block)) {
         tri_send_refused(ctx, to, type);
         return;
     }
-    tri_body_copy(tri_block_body(block), body, size);
+    memcpy(tri_block_body(block), body, size);
+    block->from = tri_ctx_self(ctx);
+    tri_deliver(ctx, to, block);
+}
+
+void tr_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body, size_t size)
+{
+    if (TRI_UNLIKELY(!tri_block_plain(ctx, type, size))) {
+        send_odd(ctx, to, type, body, size);
+        return;
+    }
+    struct tri_block *block = tri_block_new_plain(ctx, type);
+    tri_body_copy(block, body, size);
     block->from = tri_ctx_self(ctx);
     tri_deliver(ctx, to, block);
 }
@@ -140,9 +159,9 @@ void tr_send_take(tr_ctx *ctx, tr_pid to, void *body)
 
 /* Takes a place in a bounded mailbox. Relaxed: the count guards no memory; it may be one too
  * many for an instant, never too few. */
-static bool bound_take(struct tri_cell *cell)
+static bool bound_take(struct tr_ctx *ctx, struct tri_cell *cell)
 {
-    struct tri_bound *bound = tri_cell_bound(cell);
+    struct tri_bound *bound = tri_cell_bound(&ctx->sys->slots, cell);
     uint32_t before = tri_fetch_add(&bound->waiting, 1u, TRI_RELAXED);
     if (before < tri_load(&bound->max, TRI_RELAXED))
         return true;
@@ -160,12 +179,12 @@ void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_cell *cell, struc
     }
     /* Control messages and answers always find room. */
     bool must = (block->type->flags & TR_TYPE_CONTROL) || (block->flags & TRI_BLOCK_REPLY);
-    if (!bound_take(cell)) {
+    if (!bound_take(ctx, cell)) {
         if (!must) {
             tri_dead_letter(ctx, to, block, TR_DEAD_REFUSED);
             return;
         }
-        tri_fetch_add(&tri_cell_bound(cell)->waiting, 1u, TRI_RELAXED);
+        tri_fetch_add(&tri_cell_bound(&ctx->sys->slots, cell)->waiting, 1u, TRI_RELAXED);
     }
     tri_store(&block->gen, gen, TRI_RELAXED);
     if (tri_mailbox_push(cell, block))
@@ -184,7 +203,7 @@ tr_err tr_try_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const vo
     if (!block)
         return TR_EFULL;
     uint32_t gen = (uint32_t)(to.bits >> 32);
-    if ((gen & TRI_GEN_BOUNDED) && !bound_take(cell)) {
+    if ((gen & TRI_GEN_BOUNDED) && !bound_take(ctx, cell)) {
         tri_block_free(ctx, block);
         return TR_EFULL;
     }
@@ -263,11 +282,8 @@ void tr_broadcast_(tr_ctx *ctx, const tr_pid *pids, size_t count, const struct t
 
 tr_ref tr_msg_ref(tr_ctx *ctx, const tr_msg *msg)
 {
-    struct tri_block *block = ctx->block;
-    if (ctx->batch)
-        block = tri_block_of((void *)(uintptr_t)msg->body);
-    TRI_ASSERT(block != NULL);
-    block = tri_block_payload(block);
+    struct tri_block *block = tri_msg_block(msg);
+    (void)ctx;
     if (block->flags & TRI_BLOCK_COUNTED) {
         tri_fetch_add(&block->gen, 1u, TRI_RELAXED);
     } else {
@@ -284,9 +300,9 @@ void tr_msg_unref(tr_ctx *ctx, tr_ref ref)
         tri_block_release(ctx, ref.block);
 }
 
-tr_msg tr_ref_msg(tr_ref ref)
+const tr_msg *tr_ref_msg(tr_ref ref)
 {
-    return (tr_msg){ref.block->type, tri_block_body(ref.block), tri_block_size(ref.block)};
+    return tri_block_msg(ref.block);
 }
 
 void tr_send_ref(tr_ctx *ctx, tr_pid to, tr_ref ref)

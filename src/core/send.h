@@ -14,48 +14,52 @@
 
 /* Bodies of at most so many bytes fit the smallest blocks. */
 #define TRI_BODY_SMALL (64 - TRI_BLOCK_HEADER)
+#define TRI_BODY_TINY 8 /* smaller ones are no plain messages */
 
 /* The slow half of tri_block_new(). */
 struct tri_block *tri_block_new_odd(struct tr_ctx *ctx, const struct tr_type *type, size_t size,
                                     bool reserved);
 
+/* True if such a message is plain: it fits a small block, has its type's size and a few words,
+ * and there is such a block. */
+TRI_HOT_INLINE bool tri_block_plain(const struct tr_ctx *ctx, const struct tr_type *type,
+                                    size_t size)
+{
+    return size - TRI_BODY_TINY <= TRI_BODY_SMALL - TRI_BODY_TINY && size == type->size &&
+           ctx->pool.free[0];
+}
+
+/* Takes that block. */
+TRI_HOT_INLINE struct tri_block *tri_block_new_plain(struct tr_ctx *ctx, const struct tr_type *type)
+{
+    struct tri_free_block *head = ctx->pool.free[0];
+    struct tri_block *block = (struct tri_block *)(void *)head;
+    ctx->pool.free[0] = head->next;
+    block->type = type;
+    block->tag = ctx->tag; /* class 0, no flags */
+    return block;
+}
+
 /* A block for a body of `size` bytes; NULL at the cap. Size, type and tag are set. */
 TRI_HOT_INLINE struct tri_block *tri_block_new(struct tr_ctx *ctx, const struct tr_type *type,
                                                size_t size, bool reserved)
 {
-    struct tri_free_block *head = ctx->pool.free[0];
-    if (TRI_UNLIKELY(size > TRI_BODY_SMALL || size != type->size || !head))
+    if (TRI_UNLIKELY(size > TRI_BODY_SMALL || size != type->size || !ctx->pool.free[0]))
         return tri_block_new_odd(ctx, type, size, reserved);
-    ctx->pool.free[0] = head->next;
-    struct tri_block *block = (struct tri_block *)(void *)head;
-    block->type = type;
-    block->tag = TRI_TAG_OWNER(ctx->pool.owner); /* class 0, no flags */
-    block->call = 0;
-    return block;
+    return tri_block_new_plain(ctx, type);
 }
 
-/* Copies a body; those that fit the smallest blocks without a call. */
-TRI_HOT_INLINE void tri_body_copy(void *to, const void *from, size_t size)
+/* Copies the body of a plain message: first, middle and last word, which may overlap. */
+TRI_HOT_INLINE void tri_body_copy(struct tri_block *block, const void *from, size_t size)
 {
-    char *t = (char *)to;
+    char *t = (char *)tri_block_body(block);
     const char *f = (const char *)from;
-    if (TRI_LIKELY(size - 8 <= 16)) { /* 8 to 24: first, middle and last word, overlapping */
-        memcpy(t, f, 8);
-        if (size > 16)
-            memcpy(t + 8, f + 8, 8);
-        memcpy(t + size - 8, f + size - 8, 8);
-    } else if (size > 8) {
-        memcpy(t, f, size);
-    } else {
-        for (size_t part = 4; part; part /= 2) {
-            if (size & part) {
-                memcpy(t, f, part);
-                t += part;
-                f += part;
-            }
-        }
-    }
+    memcpy(t, f, 8);
+    if (size > 16)
+        memcpy(t + 8, f + 8, 8);
+    memcpy(t + size - 8, f + size - 8, 8);
 }
+
 /* Frees a block, whatever its flags. */
 void tri_block_release(struct tr_ctx *ctx, struct tri_block *block);
 size_t tri_block_size(const struct tri_block *block);
@@ -63,12 +67,12 @@ size_t tri_block_size(const struct tri_block *block);
 /* The slow half of tri_block_free(): shared, counted, huge, or another context's. */
 void tri_block_free_odd(struct tr_ctx *ctx, struct tri_block *block);
 
-static inline void tri_block_free(struct tr_ctx *ctx, struct tri_block *block)
+TRI_HOT_INLINE void tri_block_free(struct tr_ctx *ctx, struct tri_block *block)
 {
     /* One comparison: the pool is ours and no flag but these two is set. */
     const uint32_t any = TRI_TAG_CLASS(0xff) | TRI_TAG_FLAGS(TRI_BLOCK_REQUEST | TRI_BLOCK_REPLY);
     uint32_t tag = block->tag;
-    if (TRI_LIKELY((tag & ~any) == TRI_TAG_OWNER(ctx->pool.owner)))
+    if (TRI_LIKELY((tag & ~any) == ctx->tag))
         tri_pool_put_own(&ctx->pool, block, block->size_class);
     else
         tri_block_free_odd(ctx, block);
@@ -108,7 +112,9 @@ TRI_HOT_INLINE void tri_deliver(struct tr_ctx *ctx, tr_pid to, struct tri_block 
         tri_deliver_odd(ctx, to, cell, block);
         return;
     }
-    tri_store(&block->gen, gen, TRI_RELAXED); /* The mailbox publishes it. */
+    /* Plain and whole: the mailbox publishes it, and the receiver's load of both parts would
+     * have to wait if they were stored one by one. */
+    block->address = TRI_ADDRESS(gen, block->tag);
     if (tri_mailbox_push(cell, block))
         tri_schedule(ctx, cell);
 }

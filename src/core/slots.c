@@ -4,26 +4,23 @@
 #include "core/mailbox.h"
 #include "os/memory.h"
 
-#define CHUNK_BYTES (TRI_SLOT_CHUNK * (sizeof(struct tri_cell) + sizeof(struct tri_bound)))
 /* How many slots move between a context and the table at a time. */
 #define MOVE (TRI_SLOT_CACHE / 2)
 
 bool tri_slots_init(struct tri_slots *slots, uint32_t slots_max)
 {
-    *slots = (struct tri_slots){.slots_max = slots_max};
+    *slots = (struct tri_slots){.slots_max = (slots_max + TRI_SLOT_CHUNK - 1) &
+                                             ~(TRI_SLOT_CHUNK - 1)};
     tri_spin_init(&slots->lock);
-    slots->chunks = tri_mem_map(TRI_SLOT_CHUNKS * sizeof *slots->chunks, tri_mem_page_size(),
-                                false);
-    return slots->chunks != NULL;
+    slots->cells = tri_mem_reserve(slots->slots_max * sizeof *slots->cells);
+    slots->bounds = tri_mem_reserve(slots->slots_max * sizeof *slots->bounds);
+    return slots->cells && slots->bounds;
 }
 
 void tri_slots_fini(struct tri_slots *slots)
 {
-    if (!slots->chunks)
-        return;
-    for (uint32_t i = 0; i < slots->chunk_count; i++)
-        tri_mem_unmap(tri_load(&slots->chunks[i], TRI_RELAXED), CHUNK_BYTES);
-    tri_mem_unmap(slots->chunks, TRI_SLOT_CHUNKS * sizeof *slots->chunks);
+    tri_mem_unmap(slots->cells, slots->slots_max * sizeof *slots->cells);
+    tri_mem_unmap(slots->bounds, slots->slots_max * sizeof *slots->bounds);
     tri_free(slots->free);
     *slots = (struct tri_slots){0};
 }
@@ -47,20 +44,19 @@ static bool reserve_free(struct tri_slots *slots, uint32_t total)
 /* Under the lock. Slot 0 is nobody and is never given out. */
 static bool add_chunk(struct tri_slots *slots)
 {
-    uint32_t first = slots->chunk_count << TRI_SLOT_CHUNK_BITS;
-    if (slots->chunk_count >= TRI_SLOT_CHUNKS || first >= slots->slots_max ||
-        !reserve_free(slots, first + TRI_SLOT_CHUNK))
+    uint32_t first = tri_load(&slots->count, TRI_RELAXED); /* Written under this lock only. */
+    if (first >= slots->slots_max || !reserve_free(slots, first + TRI_SLOT_CHUNK))
         return false;
-    struct tri_cell *chunk = tri_mem_map(CHUNK_BYTES, tri_mem_page_size(), true);
-    if (!chunk)
+    struct tri_cell *cells = &slots->cells[first];
+    if (!tri_mem_commit(cells, TRI_SLOT_CHUNK * sizeof *cells, true) ||
+        !tri_mem_commit(&slots->bounds[first], TRI_SLOT_CHUNK * sizeof *slots->bounds, false))
         return false;
     for (uint32_t i = 0; i < TRI_SLOT_CHUNK; i++) {
-        chunk[i].slot = first + i;
-        tri_store(&chunk[i].gen, TRI_GEN_STEP, TRI_RELAXED);
-        tri_spin_init(&chunk[i].lock);
+        cells[i].slot = first + i;
+        tri_store(&cells[i].gen, TRI_GEN_STEP, TRI_RELAXED);
+        tri_spin_init(&cells[i].lock);
     }
-    tri_store(&slots->chunks[slots->chunk_count], chunk, TRI_RELEASE);
-    slots->chunk_count++;
+    tri_store(&slots->count, first + TRI_SLOT_CHUNK, TRI_RELEASE);
     for (uint32_t i = TRI_SLOT_CHUNK; i-- > (first == 0 ? 1 : 0);)
         slots->free[slots->free_count++] = first + i;
     return true;

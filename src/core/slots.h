@@ -8,13 +8,14 @@
 #ifndef TROUPE_CORE_SLOTS_H
 #define TROUPE_CORE_SLOTS_H
 
+#include "base/assert.h"
 #include "core/ctx.h"
 
 #define TRI_GEN_BOUNDED 1u
 #define TRI_GEN_ALIVE 2u
 #define TRI_GEN_STEP 4u
 
-/* What a bounded mailbox counts; beside the chunk's cells, as stable as they are. */
+/* What a bounded mailbox counts; as stable as the cells are. */
 struct tri_bound {
     TRI_ATOMIC(uint32_t) waiting;
     TRI_ATOMIC(uint32_t) max;
@@ -23,23 +24,19 @@ struct tri_bound {
 bool tri_slots_init(struct tri_slots *slots, uint32_t slots_max);
 void tri_slots_fini(struct tri_slots *slots);
 
-/* Two loads. NULL for a slot that never was. */
-static inline struct tri_cell *tri_slot_cell(const struct tri_slots *slots, uint32_t slot)
+/* Two loads, neither waiting for the other. NULL for a slot that never was. */
+TRI_HOT_INLINE struct tri_cell *tri_slot_cell(const struct tri_slots *slots, uint32_t slot)
 {
-    if (__builtin_expect(slot >= TRI_SLOT_CHUNKS << TRI_SLOT_CHUNK_BITS, 0))
-        return NULL;
     /* Acquire pairs with the release in add_chunk(): the cells are initialised. */
-    struct tri_cell *chunk = tri_load(&slots->chunks[slot >> TRI_SLOT_CHUNK_BITS], TRI_ACQUIRE);
-    if (__builtin_expect(!chunk, 0))
+    if (TRI_UNLIKELY(slot >= tri_load(&slots->count, TRI_ACQUIRE)))
         return NULL;
-    return &chunk[slot & (TRI_SLOT_CHUNK - 1)];
+    return &slots->cells[slot];
 }
 
-static inline struct tri_bound *tri_cell_bound(struct tri_cell *cell)
+static inline struct tri_bound *tri_cell_bound(const struct tri_slots *slots,
+                                               const struct tri_cell *cell)
 {
-    struct tri_cell *chunk = cell - (cell->slot & (TRI_SLOT_CHUNK - 1));
-    return (struct tri_bound *)(void *)(chunk + TRI_SLOT_CHUNK) +
-           (cell->slot & (TRI_SLOT_CHUNK - 1));
+    return &slots->bounds[cell->slot];
 }
 
 /* The cell of a PID that is alive now; NULL otherwise. */

@@ -72,7 +72,7 @@ static struct tri_cell *take_cell(struct tr_ctx *ctx, bool bounded)
     uint32_t gen = tri_load(&cell->gen, TRI_RELAXED) | TRI_GEN_ALIVE |
                    (bounded ? TRI_GEN_BOUNDED : 0);
     /* Release: who got the PID through other memory sees a cell that is ready for mail. */
-    tri_store(&cell->gen, gen, TRI_RELEASE);
+    tri_store(&cell->pid_bits, (uint64_t)gen << 32 | cell->slot, TRI_RELEASE);
     tri_count(&ctx->counts.spawned, 1);
     return cell;
 }
@@ -95,7 +95,7 @@ static tr_err fill_cell(struct tr_ctx *ctx, struct tri_cell *cell, const struct 
     if (!make_data(ctx, cell, args->actor, args->arg))
         return TR_ENOMEM;
     if (args->mailbox_max) {
-        struct tri_bound *bound = tri_cell_bound(cell);
+        struct tri_bound *bound = tri_cell_bound(&ctx->sys->slots, cell);
         tri_store(&bound->waiting, 0u, TRI_RELAXED);
         tri_store(&bound->max, args->mailbox_max, TRI_RELAXED);
         cell->flags |= TRI_CELL_BOUNDED;

@@ -76,6 +76,7 @@ static bool ctx_init(struct tr_ctx *ctx, struct tr_system *sys, uint16_t id)
 {
     ctx->sys = sys;
     ctx->id = id;
+    ctx->tag = TRI_TAG_OWNER(id);
     uint64_t seed = sys->config.seed ? sys->config.seed + id : tri_random_u64();
     tri_prng_seed(&ctx->prng, seed);
     if (!tri_pool_init(&ctx->pool, id, sys->worker_count + TR_OUTSIDE_MAX, sys->pools, &sys->limit))

@@ -20,7 +20,7 @@ void tri_timer_arm(struct tr_ctx *ctx, struct tri_timer *timer, uint64_t due_ns)
     timer->due_ns = due_ns;
     timer->home = home;
     timer->armed = true;
-    tri_store(&timer->sys.gen, ctx->gen, TRI_RELAXED);
+    tri_store(&timer->sys.gen, tri_ctx_gen(ctx), TRI_RELAXED);
     tri_spin_lock(&home->lock);
     tri_wheel_add(&home->wheel, &timer->node, tick);
     if (tick < tri_load(&home->next_tick, TRI_RELAXED))

@@ -9,19 +9,17 @@
 
 /* ---- One message --------------------------------------------------------- */
 
-static inline void show_message(struct tr_ctx *ctx, struct tri_block *block)
+/* A message as its handler sees it: shared ones in the block that has the body. */
+static inline const tr_msg *show_message(struct tr_ctx *ctx, struct tri_block *block)
 {
-    struct tri_block *payload = tri_block_payload(block);
     ctx->block = block;
-    ctx->msg.type = block->type;
-    ctx->msg.body = tri_block_body(payload);
-    ctx->msg.size = tri_block_size(payload);
+    return tri_block_msg(tri_block_payload(block));
 }
 
 /* True: `block` is for this actor's handler. False: it was dealt with, and freed. */
 static bool admit(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
 {
-    if (tri_load(&block->gen, TRI_RELAXED) != ctx->gen)
+    if (tri_load(&block->gen, TRI_RELAXED) != tri_ctx_gen(ctx))
         return false;
     if (block->flags & TRI_BLOCK_POISON) {
         cell->flags |= TRI_CELL_STOP;
@@ -43,7 +41,7 @@ static void refuse(struct tr_ctx *ctx, struct tri_block *block)
         return;
     }
     ctx->cell->refused++;
-    if (tri_load(&block->gen, TRI_RELAXED) != ctx->gen) {
+    if (tri_load(&block->gen, TRI_RELAXED) != tri_ctx_gen(ctx)) {
         reason = TR_DEAD_NO_ACTOR;
         to = (tr_pid){(uint64_t)tri_load(&block->gen, TRI_RELAXED) << 32 | ctx->cell->slot};
         if (block->flags & TRI_BLOCK_REQUEST)
@@ -66,24 +64,23 @@ static void note_unhandled(struct tr_ctx *ctx, struct tri_cell *cell, struct tri
     tri_dead_letter_event(ctx, tri_ctx_self(ctx), block->from, block->type, TR_DEAD_UNHANDLED);
 }
 
-static void bound_give(struct tri_cell *cell, struct tri_block *block)
+static void bound_give(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
 {
     if (tri_load(&block->gen, TRI_RELAXED) & TRI_GEN_BOUNDED)
-        tri_fetch_sub(&tri_cell_bound(cell)->waiting, 1u, TRI_RELAXED);
+        tri_fetch_sub(&tri_cell_bound(&ctx->sys->slots, cell)->waiting, 1u, TRI_RELAXED);
 }
 
 /* Handles one message whatever its flags; the error of the handler. */
 static tr_err handle_one(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
 {
     cell->taken++;
-    if (tri_load(&block->gen, TRI_RELAXED) == ctx->gen)
-        bound_give(cell, block);
+    if (tri_load(&block->gen, TRI_RELAXED) == tri_ctx_gen(ctx))
+        bound_give(ctx, cell, block);
     if (!admit(ctx, cell, block)) {
         refuse(ctx, block);
         return TR_OK;
     }
-    show_message(ctx, block);
-    tr_err err = cell->actor->receive(ctx, cell->data, &ctx->msg);
+    tr_err err = cell->actor->receive(ctx, cell->data, show_message(ctx, block));
     if (ctx->unhandled)
         note_unhandled(ctx, cell, block);
     else
@@ -94,35 +91,57 @@ static tr_err handle_one(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_b
 
 /* ---- The short path ------------------------------------------------------ */
 
-void tri_turn_recheck(struct tr_ctx *ctx, struct tri_cell *cell)
+/* Out of line: a system message came while the cell was on its way out. */
+static __attribute__((noinline, cold)) void rescue(struct tr_ctx *ctx, struct tri_cell *cell)
 {
-    /* Sequentially consistent, after the store that made the cell idle or held: the sender of
-     * a system message does it the other way round, so one of the two sees the other. */
-    if (!tri_load(&cell->sys, TRI_SEQ_CST))
-        return;
     uint32_t held = 1;
     if (tri_mailbox_claim(cell) || tri_cas_strong(&cell->held, &held, 0u, TRI_SEQ_CST, TRI_RELAXED))
         tri_schedule(ctx, cell);
 }
 
+TRI_HOT_INLINE void recheck(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    /* Sequentially consistent, after the store that made the cell idle or held: the sender of
+     * a system message does it the other way round, so one of the two sees the other. */
+    if (TRI_UNLIKELY(tri_load(&cell->sys, TRI_SEQ_CST) != NULL))
+        rescue(ctx, cell);
+}
+
+void tri_turn_recheck(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    recheck(ctx, cell);
+}
+
+/* Handled by the short path since the counts were last written, and before. */
 struct tally {
-    uint64_t handled; /* by the handler, since the counts were last written */
+    uint64_t fresh;
     uint64_t total;
 };
 
-static inline void write_tally(struct tr_ctx *ctx, struct tri_cell *cell, struct tally *tally)
+TRI_HOT_INLINE void write_tally(struct tr_ctx *ctx, struct tri_cell *cell, struct tally *tally)
 {
-    cell->taken += tally->handled;
-    tri_count(&ctx->counts.processed, tally->handled);
-    tally->total += tally->handled;
-    tally->handled = 0;
+    cell->taken += tally->fresh;
+    tri_count(&ctx->counts.processed, tally->fresh);
+    tally->total += tally->fresh;
+    tally->fresh = 0;
 }
 
-/* After a handler of the short path that failed, did not handle its message, or stopped. */
-static void settle(struct tr_ctx *ctx, struct tri_cell *cell, struct tally *tally,
-                   struct tri_block *block, tr_err err)
+enum leave { LEAVE_IDLE, LEAVE_TURN_OVER, LEAVE_ODD };
+
+/* A message that the short path does not take. */
+static __attribute__((noinline)) void handle_odd(struct tr_ctx *ctx, struct tri_cell *cell,
+                                                 struct tri_block *block)
 {
-    write_tally(ctx, cell, tally);
+    tr_err err = handle_one(ctx, cell, block);
+    if (TRI_UNLIKELY(err))
+        tri_life_failed(ctx, cell, err);
+}
+
+/* After a handler of the short path that failed, did not handle its message, or stopped: true
+ * if the turn must leave the short path. Its message was counted as processed. */
+static __attribute__((noinline)) bool settle(struct tr_ctx *ctx, struct tri_cell *cell,
+                                             struct tri_block *block, tr_err err)
+{
     if (ctx->unhandled) {
         uint64_t processed = tri_load(&ctx->counts.processed, TRI_RELAXED);
         tri_store(&ctx->counts.processed, processed - 1, TRI_RELAXED);
@@ -130,28 +149,34 @@ static void settle(struct tr_ctx *ctx, struct tri_cell *cell, struct tally *tall
     }
     if (err)
         tri_life_failed(ctx, cell, err);
+    ctx->attention = false;
+    if ((cell->mode & TRI_MODE_MASK) == TRI_MODE_SHORT)
+        return false;
+    cell->first = block;
+    cell->flags |= TRI_CELL_FIRST_DONE;
+    return true;
 }
 
-enum leave { LEAVE_IDLE, LEAVE_TURN_OVER, LEAVE_ODD };
-
-/* Flags that the short path handles itself. */
-#define PLAIN_FLAGS TRI_BLOCK_REQUEST
+/* What must be zero in a message's address, xor the generation of its receiver, for the short
+ * path: the generation, and all flags but the request's. */
+#define PLAIN_MASK TRI_ADDRESS(0xffffffffu, TRI_TAG_FLAGS(0xff & ~TRI_BLOCK_REQUEST))
 
 /*
  * The path of nearly all messages: plain ones, to a running actor, whose handlers succeed.
  * At LEAVE_ODD, cell->first is the message just handled (TRI_CELL_FIRST_DONE) or the next.
  */
-static enum leave turn_short(struct tr_ctx *ctx, struct tri_cell *cell, struct tally *tally,
-                             uint64_t max)
+TRI_HOT_INLINE enum leave turn_short(struct tr_ctx *ctx, struct tri_cell *cell, struct tally *tally,
+                                     uint64_t max)
 {
     struct tri_block *block = cell->first;
     tr_err (*receive)(tr_ctx *, void *, const tr_msg *) = cell->actor->receive;
-    void *data = cell->data;
-    uint32_t gen = ctx->gen;
+    /* No message has that flag: all of a bounded mailbox's are odd, for they must be counted. */
+    uint32_t odd = tri_ctx_gen(ctx) & TRI_GEN_BOUNDED;
+    uint64_t plain = TRI_ADDRESS(tri_ctx_gen(ctx), TRI_TAG_FLAGS(odd * TRI_BLOCK_NEVER));
     uint64_t sends_max = tri_load(&ctx->counts.accepted, TRI_RELAXED) + TRI_TURN_SENDS;
     struct tri_block *next;
 
-    if (block == tri_cell_stub(cell)) {
+    if (TRI_UNLIKELY(block == tri_cell_stub(cell))) {
         next = tri_mailbox_next(cell, block);
         if (!next)
             return LEAVE_IDLE;
@@ -159,44 +184,34 @@ static enum leave turn_short(struct tr_ctx *ctx, struct tri_cell *cell, struct t
         block = next;
     }
     for (;;) {
-        if (TRI_UNLIKELY(tri_load(&block->gen, TRI_RELAXED) != gen ||
-                         (block->flags & ~PLAIN_FLAGS) || (gen & TRI_GEN_BOUNDED))) {
-            write_tally(ctx, cell, tally);
-            tr_err err = handle_one(ctx, cell, block);
-            tally->total++;
-            if (TRI_UNLIKELY(err))
-                tri_life_failed(ctx, cell, err);
-        } else {
+        if (TRI_LIKELY(((block->address ^ plain) & PLAIN_MASK) == 0)) {
             ctx->block = block;
-            ctx->msg.type = block->type;
-            ctx->msg.body = tri_block_body(block);
-            ctx->msg.size = block->type->size;
-            tr_err err = receive(ctx, data, &ctx->msg);
-            tally->handled++;
-            if (TRI_UNLIKELY(err || ctx->attention))
-                settle(ctx, cell, tally, block, err);
-        }
-        if (TRI_UNLIKELY(ctx->attention)) {
-            ctx->attention = false;
-            if (cell->state != TRI_RUNNING || (cell->flags & TRI_CELL_SLOW)) {
-                cell->first = block;
-                cell->flags |= TRI_CELL_FIRST_DONE;
+            tr_err err = receive(ctx, cell->data, tri_block_msg(block));
+            tally->fresh++;
+            if (TRI_UNLIKELY(err || ctx->attention)) {
                 write_tally(ctx, cell, tally);
-                return LEAVE_ODD;
+                if (settle(ctx, cell, block, err))
+                    return LEAVE_ODD;
             }
+        } else {
+            write_tally(ctx, cell, tally);
+            handle_odd(ctx, cell, block);
+            tally->total++;
+            if (TRI_UNLIKELY(ctx->attention) && settle(ctx, cell, block, TR_OK))
+                return LEAVE_ODD;
         }
         next = tri_load(&block->next, TRI_ACQUIRE);
-        if (!next) {
+        if (TRI_LIKELY(!next)) {
             write_tally(ctx, cell, tally); /* Before the cell is not ours any more. */
-            next = tri_mailbox_next(cell, block);
-            if (!next) {
+            next = tri_mailbox_leave(cell, block);
+            if (TRI_LIKELY(!next)) {
                 tri_block_free(ctx, block);
                 return LEAVE_IDLE;
             }
         }
         tri_block_free(ctx, block);
         block = next;
-        if (TRI_UNLIKELY(tally->handled + tally->total >= max ||
+        if (TRI_UNLIKELY(tally->fresh + tally->total >= max ||
                          tri_load(&ctx->counts.accepted, TRI_RELAXED) >= sends_max)) {
             cell->first = block;
             write_tally(ctx, cell, tally);
@@ -231,20 +246,20 @@ static tr_err handle_batch(struct tr_ctx *ctx, struct tri_cell *cell, struct tri
         bodies[count++] = tri_block_body(tri_block_payload(block));
         *ret_last = block;
         cell->taken++;
-        bound_give(cell, block);
+        bound_give(ctx, cell, block);
         if (count == actor->batch_max)
             break;
         block = tri_load(&block->next, TRI_ACQUIRE);
         if (!block || block->type != actor->batch_type ||
-            tri_load(&block->gen, TRI_RELAXED) != ctx->gen ||
+            tri_load(&block->gen, TRI_RELAXED) != tri_ctx_gen(ctx) ||
             (block->flags &
-             ~(PLAIN_FLAGS | TRI_BLOCK_SHARED | TRI_BLOCK_COUNTED | TRI_BLOCK_SIZED)))
+             ~(TRI_BLOCK_REQUEST | TRI_BLOCK_SHARED | TRI_BLOCK_COUNTED | TRI_BLOCK_SIZED)))
             break;
     }
     struct tr_batch batch = {actor->batch_type, count, bodies};
     ctx->batch = blocks;
     ctx->batch_count = count;
-    show_message(ctx, first);
+    ctx->block = first;
     tr_err err = actor->receive_batch(ctx, cell->data, &batch);
     ctx->batch = NULL;
     ctx->block = NULL;
@@ -256,7 +271,7 @@ static tr_err handle_batch(struct tr_ctx *ctx, struct tri_cell *cell, struct tri
 static void handle_proxy(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
 {
     cell->taken++;
-    if (tri_load(&block->gen, TRI_RELAXED) != ctx->gen) {
+    if (tri_load(&block->gen, TRI_RELAXED) != tri_ctx_gen(ctx)) {
         refuse(ctx, block);
         return;
     }
@@ -286,7 +301,7 @@ static uint64_t turn_one(struct tr_ctx *ctx, struct tri_cell *cell)
     if (cell->flags & TRI_CELL_PROXY)
         handle_proxy(ctx, cell, block);
     else if ((cell->flags & TRI_CELL_BATCHES) && block->type == cell->actor->batch_type &&
-             tri_load(&block->gen, TRI_RELAXED) == ctx->gen && ctx->worker &&
+             tri_load(&block->gen, TRI_RELAXED) == tri_ctx_gen(ctx) && ctx->worker &&
              !(block->flags & (TRI_BLOCK_REPLY | TRI_BLOCK_POISON)))
         err = handle_batch(ctx, cell, block, &last, &count);
     else
@@ -368,29 +383,65 @@ static bool turn_slow(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t *handl
     return true;
 }
 
-uint64_t tri_turn(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t messages_max)
+/* The rest of a turn that left the short path, or never took it. */
+static __attribute__((noinline)) uint64_t turn_odd(struct tr_ctx *ctx, struct tri_cell *cell,
+                                                   struct tally tally, uint64_t max)
+{
+    while (turn_slow(ctx, cell, &tally.total, max)) {
+        if ((cell->mode & TRI_MODE_MASK) != TRI_MODE_SHORT ||
+            tri_load(&cell->sys, TRI_RELAXED) != NULL)
+            continue;
+        if (cell->flags & TRI_CELL_IDLE_TIMER)
+            cell->cold->active_ns = tri_ctx_now_ns(ctx);
+        enum leave leave = turn_short(ctx, cell, &tally, max);
+        if (leave == LEAVE_IDLE) {
+            recheck(ctx, cell);
+            break;
+        }
+        if (leave == LEAVE_TURN_OVER) {
+            tri_life_requeue(ctx, cell);
+            break;
+        }
+    }
+    return tally.total;
+}
+
+TRI_HOT_INLINE uint64_t turn(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t max)
 {
     struct tally tally = {0, 0};
-    ctx->cell = cell;
-    ctx->gen = tri_load(&cell->gen, TRI_RELAXED); /* Only the owner writes it. */
-    for (;;) {
-        if (TRI_LIKELY(cell->state == TRI_RUNNING && !(cell->flags & TRI_CELL_SLOW) &&
-                       !tri_load(&cell->sys, TRI_RELAXED))) {
-            if (TRI_UNLIKELY(cell->flags & TRI_CELL_IDLE_TIMER))
-                cell->cold->active_ns = tri_ctx_now_ns(ctx);
-            enum leave leave = turn_short(ctx, cell, &tally, messages_max);
-            if (TRI_LIKELY(leave == LEAVE_IDLE)) {
-                tri_turn_recheck(ctx, cell);
-                break;
-            }
-            if (leave == LEAVE_TURN_OVER) {
-                tri_life_requeue(ctx, cell);
-                break;
-            }
-        }
-        if (!turn_slow(ctx, cell, &tally.total, messages_max))
-            break;
-    }
-    ctx->cell = NULL;
+    tri_ctx_enter(ctx, cell);
+    if (TRI_UNLIKELY((cell->mode & (TRI_MODE_MASK | TRI_MODE_IDLE_TIMER)) != TRI_MODE_SHORT ||
+                     tri_load(&cell->sys, TRI_RELAXED) != NULL))
+        return turn_odd(ctx, cell, tally, max);
+    enum leave leave = turn_short(ctx, cell, &tally, max);
+    if (TRI_LIKELY(leave == LEAVE_IDLE))
+        recheck(ctx, cell);
+    else if (leave == LEAVE_TURN_OVER)
+        tri_life_requeue(ctx, cell);
+    else
+        return turn_odd(ctx, cell, tally, max);
     return tally.total;
+}
+
+uint64_t tri_turn(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t messages_max)
+{
+    uint64_t handled = turn(ctx, cell, messages_max);
+    tri_ctx_leave(ctx);
+    return handled;
+}
+
+uint32_t tri_turn_chain(struct tri_worker *worker, struct tri_cell *cell, uint32_t turns_max)
+{
+    uint32_t done = 0;
+    uint64_t turns = tri_load(&worker->turns, TRI_RELAXED); /* Only this worker writes it. */
+    do {
+        worker->handoff = NULL;
+        tri_store(&worker->running, cell->actor, TRI_RELAXED); /* Constant data: no order. */
+        (void)turn(&worker->ctx, cell, TRI_TURN_MESSAGES);
+        done++;
+        tri_store(&worker->turns, turns + done, TRI_RELAXED);
+        cell = worker->handoff;
+    } while (cell && done < turns_max);
+    tri_ctx_leave(&worker->ctx);
+    return done;
 }

@@ -16,6 +16,10 @@
  * it is queued again. Returns how many messages were handled. */
 uint64_t tri_turn(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t messages_max);
 
+/* The same for a worker that then goes on with what the actor handed over, and so on; at most
+ * turns_max turns. Returns how many it were. */
+uint32_t tri_turn_chain(struct tri_worker *worker, struct tri_cell *cell, uint32_t turns_max);
+
 /* Makes sure that a cell which just went idle or was held does not miss a system message. */
 void tri_turn_recheck(struct tr_ctx *ctx, struct tri_cell *cell);
 

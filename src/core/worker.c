@@ -8,7 +8,7 @@
 
 /* A look at the clock about every so many microseconds, at most every LOOK_TURNS turns. */
 #define LOOK_US 20u
-#define LOOK_TURNS 64u
+#define LOOK_TURNS 1024u
 /* Failed looks for work before a worker parks. */
 #define LOOKS_MAX 200u
 /* How long a worker sleeps before it gives memory back. */
@@ -20,7 +20,7 @@ static void measure(struct tri_worker *w)
 {
     uint64_t cycles = tri_cycles();
     uint64_t passed = cycles - w->look_cycles;
-    uint32_t turns = w->turns_per_look - w->turns_to_look;
+    uint32_t turns = w->turns_per_look;
     w->look_cycles = cycles;
     if (turns == 0) {
         w->turns_per_look = 1;
@@ -42,7 +42,7 @@ void tri_worker_look(struct tri_worker *w)
     struct tr_system *sys = w->ctx.sys;
     if (!sys->config.manual)
         measure(w);
-    w->turns_to_look = w->turns_per_look;
+    w->turns_to_look = w->turns_per_look ? w->turns_per_look : 1;
     w->now_ns = tri_sys_mono_ns(sys);
     tri_timers_fire(&w->ctx, &w->timers, w->now_ns);
     struct tri_cell *cell = tri_sched_take_injected(w);
@@ -50,13 +50,17 @@ void tri_worker_look(struct tri_worker *w)
         tri_sched_push(w, cell);
 }
 
+/* Manual systems: one turn at a time. Threaded ones: as long as it stays a chain. */
 static struct tri_cell *next_cell(struct tri_worker *w)
 {
     struct tri_cell *cell = w->handoff;
     if (cell) {
-        w->handoff = NULL;
-        if (++w->handoffs < TRI_HANDOFFS_MAX)
+        if (w->handoffs < TRI_HANDOFFS_MAX)
             return cell;
+        w->handoffs = 0;
+        if (!tri_sched_waiting(w))
+            return cell;
+        w->handoff = NULL;
         tri_sched_push(w, cell); /* Others have waited long enough. */
     }
     w->handoffs = 0;
@@ -67,17 +71,31 @@ static struct tri_cell *next_cell(struct tri_worker *w)
 
 uint64_t tri_worker_step(struct tri_worker *w, uint64_t messages_max)
 {
-    if (w->turns_to_look-- == 0) {
-        w->turns_to_look = 0;
+    if (w->turns_to_look == 0)
         tri_worker_look(w);
-    }
     struct tri_cell *cell = next_cell(w);
     if (!cell)
         return UINT64_MAX;
-    tri_store(&w->running, cell->actor, TRI_RELAXED); /* Constant data: no order needed. */
-    uint64_t handled = tri_turn(&w->ctx, cell, messages_max);
-    tri_store(&w->turns, tri_load(&w->turns, TRI_RELAXED) + 1, TRI_RELAXED);
-    return handled;
+    if (cell == w->handoff)
+        w->handoff = NULL;
+    w->handoffs++;
+    w->turns_to_look--;
+    return tri_turn(&w->ctx, cell, messages_max);
+}
+
+/* Runs a cell and what comes of it; false if there is none. */
+static bool run_some(struct tri_worker *w)
+{
+    if (TRI_UNLIKELY(w->turns_to_look == 0))
+        tri_worker_look(w);
+    struct tri_cell *cell = next_cell(w);
+    if (!cell)
+        return false;
+    uint32_t most = TRI_HANDOFFS_MAX - w->handoffs;
+    uint32_t done = tri_turn_chain(w, cell, most < w->turns_to_look ? most : w->turns_to_look);
+    w->handoffs += done;
+    w->turns_to_look -= done;
+    return true;
 }
 
 /* ---- Looking for work ---------------------------------------------------- */
@@ -186,7 +204,7 @@ void tri_worker_main(void *arg)
     struct tr_system *sys = w->ctx.sys;
     w->look_cycles = tri_cycles();
     while (!tri_load(&sys->quit, TRI_RELAXED)) {
-        if (tri_worker_step(w, TRI_TURN_MESSAGES) != UINT64_MAX)
+        if (run_some(w))
             continue;
         struct tri_cell *cell = search(w);
         if (cell)

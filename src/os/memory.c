@@ -62,6 +62,28 @@ void *tri_mem_map(size_t size, size_t align, bool populate)
     return p;
 }
 
+void *tri_mem_reserve(size_t size)
+{
+    size_t bytes = round_up(size);
+    if (bytes == 0 || !tri_alloc_allowed())
+        return NULL;
+    /* Without access it does not count as memory that the system has promised. */
+    void *p = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+bool tri_mem_commit(void *p, size_t size, bool populate)
+{
+    uintptr_t mask = tri_mem_page_size() - 1;
+    uintptr_t first = (uintptr_t)p & ~mask;
+    size_t bytes = (((uintptr_t)p + size + mask) & ~mask) - first;
+    if (!tri_alloc_allowed() || mprotect((void *)first, bytes, PROT_READ | PROT_WRITE) != 0)
+        return false;
+    if (populate)
+        (void)madvise((void *)first, bytes, MADV_POPULATE_WRITE);
+    return true;
+}
+
 void tri_mem_unmap(void *p, size_t size)
 {
     if (p)

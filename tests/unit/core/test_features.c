@@ -42,8 +42,7 @@ static tr_err on_item(tr_ctx *ctx, struct worker *self, const struct item *msg)
 {
     seen.sum += msg->n;
     if (self->keep) {
-        const tr_msg view = {&item_type, msg, sizeof *msg};
-        self->kept = tr_msg_ref(ctx, &view);
+        self->kept = tr_msg_ref(ctx, tr_msg_of(msg));
         self->keep = false;
     }
     return TR_OK;
@@ -122,7 +121,6 @@ static const struct tr_supervision escalate = {.on_failure = TR_ESCALATE};
 
 static tr_err on_command(tr_ctx *ctx, struct worker *self, const struct command *msg)
 {
-    const tr_msg view = {&command_type, msg, sizeof *msg};
     switch (msg->what) {
     case KEEP:
         self->keep = true;
@@ -133,7 +131,7 @@ static tr_err on_command(tr_ctx *ctx, struct worker *self, const struct command 
         return TR_OK;
     case FORWARD:
         if (!tr_pid_is_nobody(msg->to) && !tr_pid_equal(msg->to, tr_self(ctx)))
-            tr_forward(ctx, msg->to, &view);
+            tr_forward(ctx, msg->to, tr_msg_of(msg));
         else
             seen.sum++;
         return TR_OK;
