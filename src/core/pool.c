@@ -56,6 +56,16 @@ bool tri_pool_init(struct tri_pool *pool, uint16_t owner, uint32_t owners_max,
     return false;
 }
 
+static void unmap_spare(struct tri_pool *pool)
+{
+    size_t size = (size_t)(pool->spare_end - pool->spare);
+    if (size) {
+        tri_mem_unmap(pool->spare, size);
+        tri_fetch_sub(&pool->limit->bytes, (uint64_t)size, TRI_RELAXED);
+    }
+    pool->spare = pool->spare_end = NULL;
+}
+
 void tri_pool_fini(struct tri_pool *pool)
 {
     struct tri_chunk *chunk = pool->chunks;
@@ -64,6 +74,7 @@ void tri_pool_fini(struct tri_pool *pool)
         tri_mem_unmap(chunk, TRI_POOL_CHUNK);
         chunk = next;
     }
+    unmap_spare(pool);
     tri_free(pool->homebound);
     tri_free(pool->homebound_list);
     memset(pool, 0, sizeof *pool);
@@ -82,15 +93,43 @@ static void take_returned(struct tri_pool *pool)
     }
 }
 
+/* Maps `size` bytes at a multiple of themselves; NULL at the cap. */
+static char *map_chunks(struct tri_pool *pool, size_t size, bool reserved)
+{
+    if (!limit_take(pool->limit, size, reserved))
+        return NULL;
+    char *memory = tri_mem_map(size, size, false);
+    if (!memory)
+        tri_fetch_sub(&pool->limit->bytes, (uint64_t)size, TRI_RELAXED);
+    return memory;
+}
+
+/* Memory for one chunk: of a segment if the pool has grown, and a segment can be had. */
+static struct tri_chunk *map_chunk(struct tri_pool *pool, bool reserved)
+{
+    if (pool->spare == pool->spare_end && pool->chunk_count >= TRI_POOL_SMALL_CHUNKS) {
+        char *segment = map_chunks(pool, TRI_POOL_SEGMENT, false);
+        if (segment) {
+            tri_mem_prefer_huge(segment, TRI_POOL_SEGMENT);
+            pool->spare = segment;
+            pool->spare_end = segment + TRI_POOL_SEGMENT;
+        }
+    }
+    char *memory = pool->spare;
+    if (memory != pool->spare_end)
+        pool->spare += TRI_POOL_CHUNK;
+    else
+        memory = map_chunks(pool, TRI_POOL_CHUNK, reserved);
+    if (memory)
+        tri_mem_populate(memory, TRI_POOL_CHUNK);
+    return (struct tri_chunk *)(void *)memory;
+}
+
 static bool take_chunk(struct tri_pool *pool, uint32_t size_class, bool reserved)
 {
-    if (!limit_take(pool->limit, TRI_POOL_CHUNK, reserved))
+    struct tri_chunk *chunk = map_chunk(pool, reserved);
+    if (!chunk)
         return false;
-    struct tri_chunk *chunk = tri_mem_map(TRI_POOL_CHUNK, TRI_POOL_CHUNK, true);
-    if (!chunk) {
-        tri_fetch_sub(&pool->limit->bytes, (uint64_t)TRI_POOL_CHUNK, TRI_RELAXED);
-        return false;
-    }
     size_t size = tri_pool_class_size(size_class);
     size_t start = size > CHUNK_HEADER ? size : CHUNK_HEADER;
     chunk->next = pool->chunks;
@@ -104,24 +143,39 @@ static bool take_chunk(struct tri_pool *pool, uint32_t size_class, bool reserved
     return true;
 }
 
+/* Puts some fresh blocks on the (empty) free list, in the order of their addresses. */
+static void carve(struct tri_pool *pool, uint32_t size_class)
+{
+    size_t size = tri_pool_class_size(size_class);
+    char *memory = pool->fresh[size_class];
+    char *end = pool->fresh_end[size_class];
+    if ((size_t)(end - memory) > TRI_POOL_CARVE)
+        end = memory + (size < TRI_POOL_CARVE ? TRI_POOL_CARVE : size);
+    struct tri_free_block **link = &pool->free[size_class];
+    for (; memory != end; memory += size) {
+        *link = (struct tri_free_block *)(void *)memory;
+        link = &(*link)->next;
+    }
+    *link = NULL;
+    pool->fresh[size_class] = end;
+}
+
 void *tri_pool_refill(struct tri_pool *pool, uint32_t size_class, bool reserved)
 {
     TRI_ASSERT(size_class < TRI_POOL_CLASSES);
+    TRI_ASSERT(pool->free[size_class] == NULL);
     /* Relaxed peek: the exchange in take_returned() does the ordering. */
-    if (tri_load(&pool->returned, TRI_RELAXED)) {
+    if (tri_load(&pool->returned, TRI_RELAXED))
         take_returned(pool);
-        struct tri_free_block *node = pool->free[size_class];
-        if (node) {
-            pool->free[size_class] = node->next;
-            return node;
-        }
+    if (!pool->free[size_class]) {
+        if (pool->fresh[size_class] == pool->fresh_end[size_class] &&
+            !take_chunk(pool, size_class, reserved))
+            return NULL;
+        carve(pool, size_class);
     }
-    if (pool->fresh[size_class] == pool->fresh_end[size_class] &&
-        !take_chunk(pool, size_class, reserved))
-        return NULL;
-    char *memory = pool->fresh[size_class];
-    pool->fresh[size_class] += tri_pool_class_size(size_class);
-    return memory;
+    struct tri_free_block *node = pool->free[size_class];
+    pool->free[size_class] = node->next;
+    return node;
 }
 
 /* Hands a list home with one compare-and-swap. Release publishes what was done with the
@@ -186,6 +240,7 @@ static void trim_count(struct tri_pool *pool)
 void tri_pool_trim(struct tri_pool *pool)
 {
     take_returned(pool);
+    unmap_spare(pool);
     trim_count(pool);
     for (uint32_t k = 0; k < TRI_POOL_CLASSES; k++) {
         struct tri_free_block **link = &pool->free[k];

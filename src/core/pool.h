@@ -16,6 +16,12 @@
 #define TRI_POOL_CLASSES 11u /* 64 << 0 … 64 << 10 */
 #define TRI_POOL_HUGE 255u   /* size class of a block with a mapping of its own */
 #define TRI_POOL_CHUNK ((size_t)256 << 10)
+/* A pool that has grown takes this much at a time, in large pages if it can: fresh memory costs
+ * what the kernel takes to clear it, and small pages as much again (counting 45 ns a message with
+ * small ones, 22 with large). */
+#define TRI_POOL_SEGMENT ((size_t)2 << 20)
+#define TRI_POOL_SMALL_CHUNKS 4u /* the first ones come singly */
+#define TRI_POOL_CARVE ((size_t)4 << 10) /* fresh bytes put on the free list at a time */
 #define TRI_POOL_RETURN_BATCH 32u
 #define TRI_POOL_BLOCK_MAX ((size_t)64 << (TRI_POOL_CLASSES - 1))
 
@@ -48,6 +54,8 @@ struct tri_pool {
     bool grown; /* took a chunk since the last trim */
     struct tri_pool_limit *limit;
     struct tri_chunk *chunks;
+    char *spare; /* the rest of the newest segment: chunks to come */
+    char *spare_end;
     struct tri_pool *const *homes;   /* all pools of the system, by owner */
     struct tri_homebound *homebound; /* by owner */
     uint16_t *homebound_list;        /* owners with a non-empty homebound */

@@ -90,6 +90,16 @@ void tri_mem_unmap(void *p, size_t size)
         unmap(p, round_up(size));
 }
 
+void tri_mem_populate(void *p, size_t size)
+{
+    (void)madvise(p, size, MADV_POPULATE_WRITE);
+}
+
+void tri_mem_prefer_huge(void *p, size_t size)
+{
+    (void)madvise(p, size, MADV_HUGEPAGE);
+}
+
 void tri_mem_discard(void *p, size_t size)
 {
     TRI_ASSERT(((uintptr_t)p | size) % tri_mem_page_size() == 0);

@@ -26,6 +26,12 @@ bool tri_mem_commit(void *p, size_t size, bool populate);
 /* `size` as given to tri_mem_map() or tri_mem_reserve(). NULL is fine. */
 void tri_mem_unmap(void *p, size_t size);
 
+/* Brings the pages into memory now instead of at the first touch, if the system can. */
+void tri_mem_populate(void *p, size_t size);
+
+/* Asks for large pages behind these addresses, which then come into memory as one. */
+void tri_mem_prefer_huge(void *p, size_t size);
+
 /* Gives back the pages and keeps the addresses: they read as zeroes. p and size: whole pages. */
 void tri_mem_discard(void *p, size_t size);
 
