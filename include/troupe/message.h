@@ -120,8 +120,22 @@ static inline const void *tr_body(const tr_msg *msg, const struct tr_type *type)
              TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, \
              TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_1_, 0)                                     \
     (__VA_ARGS__)
-#define TR_VALUE_1_(T) &T##_type, &(struct T){0}, sizeof(struct T)
-#define TR_VALUE_N_(T, ...) &T##_type, &(struct T){__VA_ARGS__}, sizeof(struct T)
+/* Eight bytes may be read of every body, so that small ones are copied as one word. */
+#define TR_BODY_(T, ...)          \
+    (&((const union {             \
+          struct T value;         \
+          uint64_t word;          \
+      }){.value = {__VA_ARGS__}}) \
+          .value)
+#define TR_VALUE_1_(T)       \
+    &T##_type,               \
+        &((const union {     \
+             struct T value; \
+             uint64_t word;  \
+         }){.word = 0})      \
+             .value,         \
+        sizeof(struct T)
+#define TR_VALUE_N_(T, ...) &T##_type, TR_BODY_(T, __VA_ARGS__), sizeof(struct T)
 
 /*
  * A fresh message body of `size` bytes (uninitialised), aligned to 8. Fill it and

@@ -2,7 +2,7 @@
 
 #include "base/alloc.h"
 
-static bool grow(struct tri_calls *calls)
+bool tri_calls_grow(struct tri_calls *calls)
 {
     if (calls->capacity >= TRI_CALLS_MAX)
         return false;
@@ -12,39 +12,6 @@ static bool grow(struct tri_calls *calls)
         return false;
     calls->items = items;
     calls->capacity = capacity;
-    return true;
-}
-
-uint64_t tri_calls_add(struct tri_calls *calls, tr_pid to, uint64_t deadline_ns, uint64_t probe_ns)
-{
-    uint32_t index;
-    if (calls->free) {
-        index = calls->free - 1;
-        calls->free = calls->items[index].next_free;
-    } else {
-        if (calls->used == calls->capacity && !grow(calls))
-            return 0;
-        index = calls->used++;
-    }
-    uint64_t number = ++calls->sequence << 16 | index;
-    calls->items[index] = (struct tri_call){
-        .number = number, .deadline_ns = deadline_ns, .probe_ns = probe_ns, .to = to};
-    calls->count++;
-    return number;
-}
-
-bool tri_calls_end(struct tri_calls *calls, uint64_t number, tr_pid *ret_to)
-{
-    uint32_t index = number & 0xffff;
-    if (number == 0 || index >= calls->used || calls->items[index].number != number)
-        return false;
-    struct tri_call *call = &calls->items[index];
-    if (ret_to)
-        *ret_to = call->to;
-    call->number = 0;
-    call->next_free = calls->free;
-    calls->free = index + 1;
-    calls->count--;
     return true;
 }
 

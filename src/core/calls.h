@@ -8,6 +8,7 @@
 #ifndef TROUPE_CORE_CALLS_H
 #define TROUPE_CORE_CALLS_H
 
+#include "base/assert.h"
 #include "troupe/message.h"
 
 /* Most calls of one actor that may wait at a time. */
@@ -30,10 +31,43 @@ struct tri_calls {
     uint64_t sequence;
 };
 
-/* The new call's number; 0 when there are TRI_CALLS_MAX or memory is out. */
-uint64_t tri_calls_add(struct tri_calls *calls, tr_pid to, uint64_t deadline_ns, uint64_t probe_ns);
-/* False if the call is over. ret_to may be NULL. */
-bool tri_calls_end(struct tri_calls *calls, uint64_t number, tr_pid *ret_to);
+/* Makes room for one more; false when there are TRI_CALLS_MAX or memory is out. */
+bool tri_calls_grow(struct tri_calls *calls);
+
+/* The new call's number; 0 when there is no room. */
+TRI_HOT_INLINE uint64_t tri_calls_add(struct tri_calls *calls, tr_pid to, uint64_t deadline_ns,
+                                      uint64_t probe_ns)
+{
+    uint32_t index = calls->free - 1;
+    if (TRI_LIKELY(calls->free != 0)) {
+        calls->free = calls->items[index].next_free;
+    } else {
+        if (calls->used == calls->capacity && !tri_calls_grow(calls))
+            return 0;
+        index = calls->used++;
+    }
+    struct tri_call *call = &calls->items[index];
+    call->number = ++calls->sequence << 16 | index;
+    call->deadline_ns = deadline_ns;
+    call->probe_ns = probe_ns;
+    call->to = to;
+    calls->count++;
+    return call->number;
+}
+
+/* False if the call is over. */
+TRI_HOT_INLINE bool tri_calls_end(struct tri_calls *calls, uint64_t number)
+{
+    uint32_t index = number & 0xffff;
+    if (TRI_UNLIKELY(number == 0 || index >= calls->used || calls->items[index].number != number))
+        return false;
+    struct tri_call *call = &calls->items[index];
+    call->number = 0;
+    call->next_free = calls->free;
+    calls->free = index + 1;
+    calls->count--;
+    return true;
+}
 
 /* Walks the open calls: *cursor starts at 0; NULL at the end. */
 struct tri_call *tri_calls_next(struct tri_calls *calls, uint32_t *cursor);

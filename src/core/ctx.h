@@ -200,6 +200,13 @@ struct tr_system {
 uint64_t tri_sys_mono_ns(const struct tr_system *sys);
 
 /* The clock as this context last saw it; within 10 ms of the truth. */
-uint64_t tri_ctx_now_ns(struct tr_ctx *ctx);
+static inline uint64_t tri_ctx_now_ns(const struct tr_ctx *ctx)
+{
+    if (__builtin_expect(!ctx->worker || ctx->sys->config.manual, 0))
+        return tri_sys_mono_ns(ctx->sys);
+    /* Relaxed: a coarse clock; the monitor moves it on while a handler runs. */
+    uint64_t tick = tri_load(&ctx->sys->tick_ns, TRI_RELAXED);
+    return tick > ctx->worker->now_ns ? tick : ctx->worker->now_ns;
+}
 
 #endif

@@ -424,6 +424,14 @@ static void drain_and_leave(struct tr_ctx *ctx, struct tri_cell *cell, uint32_t 
     }
 }
 
+/* From here on senders see that nobody is there. Release: whoever sees the new generation sees
+ * that the name is gone. */
+static void free_generation(struct tri_cell *cell, uint32_t old_gen)
+{
+    uint32_t next_gen = (old_gen & ~(TRI_GEN_STEP - 1)) + TRI_GEN_STEP;
+    tri_store(&cell->gen, next_gen ? next_gen : TRI_GEN_STEP, TRI_RELEASE);
+}
+
 void tri_life_end(struct tr_ctx *ctx, struct tri_cell *cell)
 {
     tr_pid self = tri_cell_pid(cell);
@@ -435,10 +443,7 @@ void tri_life_end(struct tr_ctx *ctx, struct tri_cell *cell)
     if (cell->cold && cell->cold->name)
         tri_names_remove(ctx->sys->names, cell->cold->name);
 
-    /* From here on senders see that nobody is there. Release: whoever sees the new generation
-     * sees that the name is gone. */
-    uint32_t next_gen = (old_gen & ~(TRI_GEN_STEP - 1)) + TRI_GEN_STEP;
-    tri_store(&cell->gen, next_gen ? next_gen : TRI_GEN_STEP, TRI_RELEASE);
+    free_generation(cell, old_gen);
     tri_ctx_leave(ctx);
     struct tri_proxy *proxy = NULL;
     if (cell->cold) {
@@ -460,6 +465,37 @@ void tri_life_end(struct tr_ctx *ctx, struct tri_cell *cell)
     tri_count(&ctx->counts.ended, 1);
     if (proxy)
         proxy->ended(proxy, ctx);
+}
+
+bool tri_life_end_plain(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *done)
+{
+    if (cell->cold || cell->flags != (TRI_CELL_STOP | TRI_CELL_INITED) || cell->actor->stop ||
+        cell->actor->stopping || tri_load(&cell->sys, TRI_RELAXED))
+        return false;
+    uint32_t old_gen = tri_ctx_gen(ctx);
+    uint32_t slot = cell->slot;
+    free_generation(cell, old_gen);
+    tri_ctx_leave(ctx);
+    tri_life_orphan(ctx, cell);
+    tri_life_free_data(ctx, cell);
+    tri_state_move(&cell->state, TRI_STOPPING);
+    tri_state_move(&cell->state, TRI_FREE);
+    cell->actor = NULL;
+    cell->supervise = NULL;
+    cell->flags = 0;
+    struct tri_block *expected = done;
+    /* The release and the sequence are those of tri_mailbox_leave(). */
+    if (TRI_LIKELY(tri_cas_strong(&cell->head, &expected, NULL, TRI_SEQ_CST, TRI_RELAXED))) {
+        tri_block_free(ctx, done);
+    } else {
+        cell->first = done;
+        cell->flags = TRI_CELL_FIRST_DONE;
+        drain_and_leave(ctx, cell, old_gen);
+    }
+    tri_turn_recheck(ctx, cell);
+    tri_slot_give(ctx, slot);
+    tri_count(&ctx->counts.ended, 1);
+    return true;
 }
 
 void tri_life_turn_away(struct tr_ctx *ctx, struct tri_cell *cell)

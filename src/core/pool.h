@@ -20,7 +20,7 @@
  * what the kernel takes to clear it, and small pages as much again (counting 45 ns a message with
  * small ones, 22 with large). */
 #define TRI_POOL_SEGMENT ((size_t)2 << 20)
-#define TRI_POOL_SMALL_CHUNKS 4u /* the first ones come singly */
+#define TRI_POOL_SMALL_CHUNKS 4u         /* the first ones come singly */
 #define TRI_POOL_CARVE ((size_t)4 << 10) /* fresh bytes put on the free list at a time */
 #define TRI_POOL_RETURN_BATCH 32u
 #define TRI_POOL_BLOCK_MAX ((size_t)64 << (TRI_POOL_CLASSES - 1))

@@ -11,34 +11,36 @@ const struct tr_type tr_request_failed_type = {
 
 #define NS_PER_MS 1000000u
 
-static void arm_call_timer(struct tr_ctx *ctx, struct tri_cold *cold, uint64_t due_ns)
-{
-    if (!cold->call_timer.armed)
-        tri_timer_arm(ctx, &cold->call_timer, due_ns);
-}
-
 static void fail_self(struct tr_ctx *ctx, uint64_t call, tr_pid to, tr_err reason)
 {
     struct tr_request_failed failed = {.call = call, .to = to, .reason = reason};
     tri_send_reserved(ctx, tri_ctx_self(ctx), &tr_request_failed_type, &failed, 0, 0);
 }
 
-/* Enters a call of the current actor; 0, and a tr_request_failed under way, if there is no
- * room. */
-static uint64_t open_call(struct tr_ctx *ctx, tr_pid to, uint64_t deadline_ns, bool probe)
+/* Enters a call of the current actor; 0 if there is no room. `probe_ns`: when to begin to watch
+ * `to`; 0: never. */
+TRI_HOT_INLINE uint64_t open_call(struct tr_ctx *ctx, tr_pid to, uint64_t deadline_ns,
+                                  uint64_t probe_ns)
 {
     TRI_ASSERT(ctx->cell != NULL && ctx->worker != NULL);
-    struct tri_cold *cold = tri_cold(ctx->cell);
-    uint64_t probe_ns = probe ? tri_ctx_now_ns(ctx) + TRI_CALL_GRACE_NS : 0;
+    struct tri_cold *cold = ctx->cell->cold;
+    if (TRI_UNLIKELY(!cold))
+        cold = tri_cold(ctx->cell);
     uint64_t call = cold ? tri_calls_add(&cold->calls, to, deadline_ns, probe_ns) : 0;
-    if (!call)
-        return 0;
-    uint64_t due = deadline_ns;
-    if (probe && probe_ns < due)
-        due = probe_ns;
-    if (!cold->call_timer.armed && due != UINT64_MAX)
-        arm_call_timer(ctx, cold, due);
+    uint64_t due = probe_ns && probe_ns < deadline_ns ? probe_ns : deadline_ns;
+    if (TRI_UNLIKELY(call && !cold->call_timer.armed && due != UINT64_MAX))
+        tri_timer_arm(ctx, &cold->call_timer, due);
     return call;
+}
+
+/* No room for the call or its message: the answer is a failure. */
+static __attribute__((noinline, cold)) void request_refused(struct tr_ctx *ctx, uint64_t call,
+                                                            tr_pid to, const struct tr_type *type)
+{
+    if (call)
+        (void)tri_calls_end(&ctx->cell->cold->calls, call);
+    tri_send_refused(ctx, to, type);
+    fail_self(ctx, call, to, TR_EFULL);
 }
 
 uint64_t tr_request_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, const struct tr_type *type,
@@ -48,27 +50,28 @@ uint64_t tr_request_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, const struct t
         timeout_ms = TRI_TIMEOUT_MS_DEFAULT;
     if (timeout_ms > TR_TIMEOUT_MS_MAX)
         timeout_ms = TR_TIMEOUT_MS_MAX;
-    uint64_t deadline = tri_ctx_now_ns(ctx) + (uint64_t)timeout_ms * NS_PER_MS;
-    uint64_t call = open_call(ctx, to, deadline, true);
+    uint64_t now = tri_ctx_now_ns(ctx);
+    uint64_t call = open_call(ctx, to, now + (uint64_t)timeout_ms * NS_PER_MS,
+                              now + TRI_CALL_GRACE_NS);
     struct tri_block *block = call ? tri_block_new(ctx, type, size, false) : NULL;
-    if (!block) {
-        if (call)
-            (void)tri_calls_end(&ctx->cell->cold->calls, call, NULL);
-        tri_send_refused(ctx, to, type);
-        fail_self(ctx, call, to, TR_EFULL);
+    if (TRI_UNLIKELY(!block)) {
+        request_refused(ctx, call, to, type);
         return call;
     }
-    memcpy(tri_block_body(block), body, size);
+    if (TRI_LIKELY(size <= TRI_BODY_SMALL))
+        tri_body_copy(block, body, size);
+    else
+        memcpy(tri_block_body(block), body, size);
     block->from = tri_ctx_self(ctx);
     block->call = call;
-    block->flags |= TRI_BLOCK_REQUEST;
+    block->tag |= TRI_TAG_FLAGS(TRI_BLOCK_REQUEST);
     tri_deliver(ctx, to, block);
     return call;
 }
 
 uint64_t tri_request_open_offload(struct tr_ctx *ctx)
 {
-    return open_call(ctx, TR_NOBODY, UINT64_MAX, false);
+    return open_call(ctx, TR_NOBODY, UINT64_MAX, 0);
 }
 
 uint64_t tr_call(const tr_ctx *ctx)
@@ -100,7 +103,7 @@ TRI_HOT_INLINE void reply(struct tr_ctx *ctx, tr_caller caller, struct tri_block
     block->from = tri_ctx_self(ctx);
     block->call = caller.call;
     if (caller.call)
-        block->flags |= TRI_BLOCK_REPLY;
+        block->tag |= TRI_TAG_FLAGS(TRI_BLOCK_REPLY);
     tri_deliver(ctx, caller.pid, block);
 }
 
@@ -145,11 +148,6 @@ void tr_reply_(tr_ctx *ctx, const struct tr_type *type, const void *body, size_t
     reply_to(ctx, caller_of(ctx->block), type, body, size);
 }
 
-bool tri_request_answered(struct tri_cell *cell, uint64_t call)
-{
-    return cell->cold && tri_calls_end(&cell->cold->calls, call, NULL);
-}
-
 void tri_request_fail(struct tr_ctx *ctx, struct tri_block *block, tr_pid to, tr_err reason)
 {
     struct tr_request_failed failed = {.call = block->call, .to = to, .reason = reason};
@@ -188,8 +186,8 @@ void tri_request_tick(struct tr_ctx *ctx, struct tri_cell *cell)
         if (call->probe_ns && call->probe_ns < due)
             due = call->probe_ns;
     }
-    if (due != UINT64_MAX)
-        arm_call_timer(ctx, cold, due);
+    if (due != UINT64_MAX && !cold->call_timer.armed)
+        tri_timer_arm(ctx, &cold->call_timer, due);
 }
 
 void tri_request_gone(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid who)

@@ -9,13 +9,17 @@
 #ifndef TROUPE_CORE_REQUEST_H
 #define TROUPE_CORE_REQUEST_H
 
-#include "core/ctx.h"
+#include "core/cold.h"
 
 #define TRI_CALL_GRACE_NS 20000000u
 #define TRI_TIMEOUT_MS_DEFAULT 5000u
 
 /* True if the call was open: it is now over, and the answer may be handled. */
-bool tri_request_answered(struct tri_cell *cell, uint64_t call);
+TRI_HOT_INLINE bool tri_request_answered(struct tri_cell *cell, uint64_t call)
+{
+    return cell->cold && tri_calls_end(&cell->cold->calls, call);
+}
+
 /* Tells the sender of a request that it failed. */
 void tri_request_fail(struct tr_ctx *ctx, struct tri_block *block, tr_pid to, tr_err reason);
 /* The actor's call timer. */

@@ -14,19 +14,17 @@
 
 /* Bodies of at most so many bytes fit the smallest blocks. */
 #define TRI_BODY_SMALL (64 - TRI_BLOCK_HEADER)
-#define TRI_BODY_TINY 8 /* smaller ones are no plain messages */
 
 /* The slow half of tri_block_new(). */
 struct tri_block *tri_block_new_odd(struct tr_ctx *ctx, const struct tr_type *type, size_t size,
                                     bool reserved);
 
-/* True if such a message is plain: it fits a small block, has its type's size and a few words,
- * and there is such a block. */
+/* True if such a message is plain: it has its type's size, fits a small block, and there is
+ * one. */
 TRI_HOT_INLINE bool tri_block_plain(const struct tr_ctx *ctx, const struct tr_type *type,
                                     size_t size)
 {
-    return size - TRI_BODY_TINY <= TRI_BODY_SMALL - TRI_BODY_TINY && size == type->size &&
-           ctx->pool.free[0];
+    return size <= TRI_BODY_SMALL && size == type->size && ctx->pool.free[0];
 }
 
 /* Takes that block. */
@@ -49,12 +47,15 @@ TRI_HOT_INLINE struct tri_block *tri_block_new(struct tr_ctx *ctx, const struct 
     return tri_block_new_plain(ctx, type);
 }
 
-/* Copies the body of a plain message: first, middle and last word, which may overlap. */
+/* Copies the body of a plain message, of which 8 bytes can be read whatever its size: first,
+ * middle and last word, which may overlap. */
 TRI_HOT_INLINE void tri_body_copy(struct tri_block *block, const void *from, size_t size)
 {
     char *t = (char *)tri_block_body(block);
     const char *f = (const char *)from;
     memcpy(t, f, 8);
+    if (size <= 8)
+        return;
     if (size > 16)
         memcpy(t + 8, f + 8, 8);
     memcpy(t + size - 8, f + size - 8, 8);

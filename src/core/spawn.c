@@ -32,7 +32,10 @@ static bool make_data(struct tr_ctx *ctx, struct tri_cell *cell, const struct tr
     }
     if (!cell->data)
         return false;
-    memset(cell->data, 0, state_size);
+    if (size <= 64)
+        memset(cell->data, 0, 64); /* The smallest block, without a call. */
+    else
+        memset(cell->data, 0, state_size);
     if (actor->arg_size && arg)
         memcpy((char *)cell->data + state_size, arg, actor->arg_size);
     else if (actor->arg_size)

@@ -24,6 +24,8 @@
 #ifndef TROUPE_CORE_STATE_H
 #define TROUPE_CORE_STATE_H
 
+#include "base/assert.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -44,9 +46,20 @@ enum tri_state {
 };
 
 const char *tri_state_name(enum tri_state state);
-bool tri_state_may(enum tri_state from, enum tri_state to);
+/* For each state, the set of those that may follow. */
+extern const uint8_t tri_state_next[TRI_STATE_COUNT];
+
+static inline bool tri_state_may(enum tri_state from, enum tri_state to)
+{
+    return (unsigned)from < TRI_STATE_COUNT && (unsigned)to < TRI_STATE_COUNT &&
+           (tri_state_next[from] & 1u << to) != 0;
+}
 
 /* Moves *state; asserts that the table allows it. */
-void tri_state_move(uint8_t *state, enum tri_state to);
+static inline void tri_state_move(uint8_t *state, enum tri_state to)
+{
+    TRI_ASSERT(tri_state_may((enum tri_state) * state, to));
+    *state = (uint8_t)to;
+}
 
 #endif

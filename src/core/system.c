@@ -39,15 +39,6 @@ uint64_t tri_sys_mono_ns(const struct tr_system *sys)
     return tri_clock_mono_ns();
 }
 
-uint64_t tri_ctx_now_ns(struct tr_ctx *ctx)
-{
-    if (!ctx->worker || ctx->sys->config.manual)
-        return tri_sys_mono_ns(ctx->sys);
-    /* Relaxed: a coarse clock; the monitor moves it on while a handler runs. */
-    uint64_t tick = tri_load(&ctx->sys->tick_ns, TRI_RELAXED);
-    return tick > ctx->worker->now_ns ? tick : ctx->worker->now_ns;
-}
-
 int64_t tr_wall_us(tr_ctx *ctx)
 {
     const struct tr_clock *clock = &ctx->sys->config.clock;

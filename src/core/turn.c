@@ -126,7 +126,8 @@ TRI_HOT_INLINE void write_tally(struct tr_ctx *ctx, struct tri_cell *cell, struc
     tally->fresh = 0;
 }
 
-enum leave { LEAVE_IDLE, LEAVE_TURN_OVER, LEAVE_ODD };
+/* How the short path is left; LEAVE_NOT: it is not. */
+enum leave { LEAVE_NOT, LEAVE_IDLE, LEAVE_ENDED, LEAVE_TURN_OVER, LEAVE_ODD };
 
 /* A message that the short path does not take. */
 static __attribute__((noinline)) void handle_odd(struct tr_ctx *ctx, struct tri_cell *cell,
@@ -137,10 +138,10 @@ static __attribute__((noinline)) void handle_odd(struct tr_ctx *ctx, struct tri_
         tri_life_failed(ctx, cell, err);
 }
 
-/* After a handler of the short path that failed, did not handle its message, or stopped: true
- * if the turn must leave the short path. Its message was counted as processed. */
-static __attribute__((noinline)) bool settle(struct tr_ctx *ctx, struct tri_cell *cell,
-                                             struct tri_block *block, tr_err err)
+/* After a handler of the short path that failed, did not handle its message, or stopped. Its
+ * message was counted as processed. */
+static __attribute__((noinline)) enum leave settle(struct tr_ctx *ctx, struct tri_cell *cell,
+                                                   struct tri_block *block, tr_err err)
 {
     if (ctx->unhandled) {
         uint64_t processed = tri_load(&ctx->counts.processed, TRI_RELAXED);
@@ -151,15 +152,19 @@ static __attribute__((noinline)) bool settle(struct tr_ctx *ctx, struct tri_cell
         tri_life_failed(ctx, cell, err);
     ctx->attention = false;
     if ((cell->mode & TRI_MODE_MASK) == TRI_MODE_SHORT)
-        return false;
+        return LEAVE_NOT;
+    if (cell->state == TRI_RUNNING && tri_life_end_plain(ctx, cell, block))
+        return LEAVE_ENDED;
     cell->first = block;
     cell->flags |= TRI_CELL_FIRST_DONE;
-    return true;
+    return LEAVE_ODD;
 }
 
 /* What must be zero in a message's address, xor the generation of its receiver, for the short
  * path: the generation, and all flags but the request's. */
 #define PLAIN_MASK TRI_ADDRESS(0xffffffffu, TRI_TAG_FLAGS(0xff & ~TRI_BLOCK_REQUEST))
+/* What is left of a plain answer to a call. */
+#define PLAIN_REPLY TRI_ADDRESS(0, TRI_TAG_FLAGS(TRI_BLOCK_REPLY))
 
 /*
  * The path of nearly all messages: plain ones, to a running actor, whose handlers succeed.
@@ -184,21 +189,25 @@ TRI_HOT_INLINE enum leave turn_short(struct tr_ctx *ctx, struct tri_cell *cell, 
         block = next;
     }
     for (;;) {
-        if (TRI_LIKELY(((block->address ^ plain) & PLAIN_MASK) == 0)) {
+        uint64_t unlike = (block->address ^ plain) & PLAIN_MASK;
+        if (TRI_LIKELY(unlike == 0 ||
+                       (unlike == PLAIN_REPLY && tri_request_answered(cell, block->call)))) {
             ctx->block = block;
             tr_err err = receive(ctx, cell->data, tri_block_msg(block));
             tally->fresh++;
             if (TRI_UNLIKELY(err || ctx->attention)) {
                 write_tally(ctx, cell, tally);
-                if (settle(ctx, cell, block, err))
-                    return LEAVE_ODD;
+                enum leave leave = settle(ctx, cell, block, err);
+                if (leave != LEAVE_NOT)
+                    return leave;
             }
         } else {
             write_tally(ctx, cell, tally);
             handle_odd(ctx, cell, block);
             tally->total++;
-            if (TRI_UNLIKELY(ctx->attention) && settle(ctx, cell, block, TR_OK))
-                return LEAVE_ODD;
+            enum leave leave = ctx->attention ? settle(ctx, cell, block, TR_OK) : LEAVE_NOT;
+            if (TRI_UNLIKELY(leave != LEAVE_NOT))
+                return leave;
         }
         next = tri_load(&block->next, TRI_ACQUIRE);
         if (TRI_LIKELY(!next)) {
@@ -394,14 +403,12 @@ static __attribute__((noinline)) uint64_t turn_odd(struct tr_ctx *ctx, struct tr
         if (cell->flags & TRI_CELL_IDLE_TIMER)
             cell->cold->active_ns = tri_ctx_now_ns(ctx);
         enum leave leave = turn_short(ctx, cell, &tally, max);
-        if (leave == LEAVE_IDLE) {
+        if (leave == LEAVE_IDLE)
             recheck(ctx, cell);
-            break;
-        }
-        if (leave == LEAVE_TURN_OVER) {
+        if (leave == LEAVE_TURN_OVER)
             tri_life_requeue(ctx, cell);
+        if (leave != LEAVE_ODD)
             break;
-        }
     }
     return tally.total;
 }
@@ -418,7 +425,7 @@ TRI_HOT_INLINE uint64_t turn(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t
         recheck(ctx, cell);
     else if (leave == LEAVE_TURN_OVER)
         tri_life_requeue(ctx, cell);
-    else
+    else if (leave == LEAVE_ODD)
         return turn_odd(ctx, cell, tally, max);
     return tally.total;
 }
