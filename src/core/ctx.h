@@ -114,8 +114,7 @@ struct tri_worker {
     _Alignas(64) TRI_ATOMIC(uint32_t) ring_head;
     TRI_ATOMIC(uint32_t) ring_tail;
     TRI_ATOMIC(uint32_t) turn_cycles; /* what one place in the ring costs, on average */
-    TRI_ATOMIC(uint64_t) turns;       /* ever: stands still in an endless handler */
-    TRI_ATOMIC(bool) stuck;           /* the monitor: no turn finished for a tick */
+    TRI_ATOMIC(bool) stuck;           /* the monitor: nothing got done for a tick */
     TRI_ATOMIC(uint64_t) steals;
     TRI_ATOMIC(uint64_t) parks;
     TRI_ATOMIC(const struct tr_actor *) running; /* what the watchdog would report */

@@ -12,8 +12,8 @@
 #define IDLE_TICKS 100u
 
 struct look {
-    uint64_t turns;
-    uint32_t ticks; /* in a row without a finished turn */
+    uint64_t done;
+    uint32_t ticks; /* in a row in which nothing got done */
     bool told;
 };
 
@@ -35,14 +35,26 @@ static void report(struct tr_system *sys, struct tri_worker *w, uint64_t ms)
             actor && actor->name ? actor->name : "?", ms, (unsigned)w->ctx.id);
 }
 
+/* What changes whenever the worker gets anything done. Relaxed: each counter is whole. */
+static uint64_t done_by(const struct tri_worker *w)
+{
+    uint64_t sum = tri_load(&w->ctx.counts.processed, TRI_RELAXED) +
+                   tri_load(&w->ctx.counts.spawned, TRI_RELAXED) +
+                   tri_load(&w->ctx.counts.ended, TRI_RELAXED) +
+                   tri_load(&w->ctx.counts.failed, TRI_RELAXED);
+    for (unsigned i = 0; i < TR_DEAD_REASON_COUNT; i++)
+        sum += tri_load(&w->ctx.counts.dead[i], TRI_RELAXED);
+    return sum;
+}
+
 static void look_at(struct tri_monitor *m, uint32_t index)
 {
     struct tr_system *sys = m->sys;
     struct tri_worker *w = sys->workers[index];
     struct look *look = &m->looks[index];
-    uint64_t turns = tri_load(&w->turns, TRI_RELAXED);
-    if (turns != look->turns || tri_load(&w->parked, TRI_RELAXED)) {
-        *look = (struct look){.turns = turns};
+    uint64_t done = done_by(w);
+    if (done != look->done || tri_load(&w->parked, TRI_RELAXED)) {
+        *look = (struct look){.done = done};
         tri_store(&w->stuck, false, TRI_RELAXED);
         return;
     }

@@ -112,18 +112,12 @@ void tri_turn_recheck(struct tr_ctx *ctx, struct tri_cell *cell)
     recheck(ctx, cell);
 }
 
-/* Handled by the short path since the counts were last written, and before. */
-struct tally {
-    uint64_t fresh;
-    uint64_t total;
-};
-
-TRI_HOT_INLINE void write_tally(struct tr_ctx *ctx, struct tri_cell *cell, struct tally *tally)
+/* Messages handled by the short path whose count has not been written yet: before the cell is
+ * given up, or anything else counts. */
+TRI_HOT_INLINE void write_count(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t count)
 {
-    cell->taken += tally->fresh;
-    tri_count(&ctx->counts.processed, tally->fresh);
-    tally->total += tally->fresh;
-    tally->fresh = 0;
+    cell->taken += count;
+    tri_count(&ctx->counts.processed, count);
 }
 
 /* How the short path is left; LEAVE_NOT: it is not. */
@@ -170,15 +164,15 @@ static __attribute__((noinline)) enum leave settle(struct tr_ctx *ctx, struct tr
  * The path of nearly all messages: plain ones, to a running actor, whose handlers succeed.
  * At LEAVE_ODD, cell->first is the message just handled (TRI_CELL_FIRST_DONE) or the next.
  */
-TRI_HOT_INLINE enum leave turn_short(struct tr_ctx *ctx, struct tri_cell *cell, struct tally *tally,
-                                     uint64_t max)
+TRI_HOT_INLINE enum leave turn_short(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t max)
 {
     struct tri_block *block = cell->first;
     tr_err (*receive)(tr_ctx *, void *, const tr_msg *) = cell->actor->receive;
     /* No message has that flag: all of a bounded mailbox's are odd, for they must be counted. */
     uint32_t odd = tri_ctx_gen(ctx) & TRI_GEN_BOUNDED;
     uint64_t plain = TRI_ADDRESS(tri_ctx_gen(ctx), TRI_TAG_FLAGS(odd * TRI_BLOCK_NEVER));
-    uint64_t sends_max = tri_load(&ctx->counts.accepted, TRI_RELAXED) + TRI_TURN_SENDS;
+    uint64_t sends_before = tri_load(&ctx->counts.accepted, TRI_RELAXED);
+    uint64_t count = 0; /* handled and not yet counted; `max` is lowered when they are */
     struct tri_block *next;
 
     if (TRI_UNLIKELY(block == tri_cell_stub(cell))) {
@@ -194,43 +188,44 @@ TRI_HOT_INLINE enum leave turn_short(struct tr_ctx *ctx, struct tri_cell *cell, 
                        (unlike == PLAIN_REPLY && tri_request_answered(cell, block->call)))) {
             ctx->block = block;
             tr_err err = receive(ctx, cell->data, tri_block_msg(block));
-            tally->fresh++;
+            count++;
             if (TRI_UNLIKELY(err || ctx->attention)) {
-                write_tally(ctx, cell, tally);
+                write_count(ctx, cell, count);
+                max -= count;
+                count = 0;
                 enum leave leave = settle(ctx, cell, block, err);
                 if (leave != LEAVE_NOT)
                     return leave;
             }
         } else {
-            write_tally(ctx, cell, tally);
+            write_count(ctx, cell, count);
+            max -= count + 1;
+            count = 0;
             handle_odd(ctx, cell, block);
-            tally->total++;
             enum leave leave = ctx->attention ? settle(ctx, cell, block, TR_OK) : LEAVE_NOT;
             if (TRI_UNLIKELY(leave != LEAVE_NOT))
                 return leave;
         }
         next = tri_load(&block->next, TRI_ACQUIRE);
         if (TRI_LIKELY(!next)) {
-            write_tally(ctx, cell, tally); /* Before the cell is not ours any more. */
+            write_count(ctx, cell, count); /* Before the cell is not ours any more. */
             next = tri_mailbox_leave(cell, block);
             if (TRI_LIKELY(!next)) {
                 tri_block_free(ctx, block);
                 return LEAVE_IDLE;
             }
+            max -= count;
+            count = 0;
         }
         tri_block_free(ctx, block);
         block = next;
-        if (TRI_UNLIKELY(tally->fresh + tally->total >= max ||
-                         tri_load(&ctx->counts.accepted, TRI_RELAXED) >= sends_max)) {
-            cell->first = block;
-            write_tally(ctx, cell, tally);
-            return LEAVE_TURN_OVER;
-        }
+        bool over = (int64_t)(max - count) <= 0 ||
+                    tri_load(&ctx->counts.accepted, TRI_RELAXED) - sends_before >= TRI_TURN_SENDS;
         /* Relaxed: only whether to look; the slow path takes the queue with acquire. */
-        if (TRI_UNLIKELY(tri_load(&cell->sys, TRI_RELAXED) != NULL)) {
+        if (TRI_UNLIKELY(over || tri_load(&cell->sys, TRI_RELAXED) != NULL)) {
             cell->first = block;
-            write_tally(ctx, cell, tally);
-            return LEAVE_ODD;
+            write_count(ctx, cell, count);
+            return over ? LEAVE_TURN_OVER : LEAVE_ODD;
         }
     }
 }
@@ -392,63 +387,69 @@ static bool turn_slow(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t *handl
     return true;
 }
 
-/* The rest of a turn that left the short path, or never took it. */
-static __attribute__((noinline)) uint64_t turn_odd(struct tr_ctx *ctx, struct tri_cell *cell,
-                                                   struct tally tally, uint64_t max)
+/* Messages that this context has dealt with so far, whatever became of them. */
+static uint64_t handled_by(const struct tr_ctx *ctx)
 {
-    while (turn_slow(ctx, cell, &tally.total, max)) {
+    return tri_load(&ctx->counts.processed, TRI_RELAXED); /* Its own counter. */
+}
+
+/* The rest of a turn that left the short path, or never took it; from `before` on it has handled
+ * what counts. */
+static __attribute__((noinline)) void turn_odd(struct tr_ctx *ctx, struct tri_cell *cell,
+                                               uint64_t before, uint64_t max)
+{
+    for (;;) {
+        uint64_t handled = handled_by(ctx) - before;
+        if (!turn_slow(ctx, cell, &handled, max))
+            return;
         if ((cell->mode & TRI_MODE_MASK) != TRI_MODE_SHORT ||
-            tri_load(&cell->sys, TRI_RELAXED) != NULL)
+            tri_load(&cell->sys, TRI_RELAXED) != NULL || handled >= max)
             continue;
         if (cell->flags & TRI_CELL_IDLE_TIMER)
             cell->cold->active_ns = tri_ctx_now_ns(ctx);
-        enum leave leave = turn_short(ctx, cell, &tally, max);
+        enum leave leave = turn_short(ctx, cell, max - handled);
         if (leave == LEAVE_IDLE)
             recheck(ctx, cell);
         if (leave == LEAVE_TURN_OVER)
             tri_life_requeue(ctx, cell);
         if (leave != LEAVE_ODD)
-            break;
+            return;
     }
-    return tally.total;
 }
 
-TRI_HOT_INLINE uint64_t turn(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t max)
+TRI_HOT_INLINE void turn(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t max)
 {
-    struct tally tally = {0, 0};
     tri_ctx_enter(ctx, cell);
-    if (TRI_UNLIKELY((cell->mode & (TRI_MODE_MASK | TRI_MODE_IDLE_TIMER)) != TRI_MODE_SHORT ||
-                     tri_load(&cell->sys, TRI_RELAXED) != NULL))
-        return turn_odd(ctx, cell, tally, max);
-    enum leave leave = turn_short(ctx, cell, &tally, max);
+    enum leave leave = LEAVE_ODD;
+    if (TRI_LIKELY((cell->mode & (TRI_MODE_MASK | TRI_MODE_IDLE_TIMER)) == TRI_MODE_SHORT &&
+                   tri_load(&cell->sys, TRI_RELAXED) == NULL))
+        leave = turn_short(ctx, cell, max);
     if (TRI_LIKELY(leave == LEAVE_IDLE))
         recheck(ctx, cell);
     else if (leave == LEAVE_TURN_OVER)
         tri_life_requeue(ctx, cell);
     else if (leave == LEAVE_ODD)
-        return turn_odd(ctx, cell, tally, max);
-    return tally.total;
+        turn_odd(ctx, cell, handled_by(ctx), max);
 }
 
 uint64_t tri_turn(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t messages_max)
 {
-    uint64_t handled = turn(ctx, cell, messages_max);
+    uint64_t before = handled_by(ctx);
+    turn(ctx, cell, messages_max);
     tri_ctx_leave(ctx);
-    return handled;
+    return handled_by(ctx) - before;
 }
 
 uint32_t tri_turn_chain(struct tri_worker *worker, struct tri_cell *cell, uint32_t turns_max)
 {
-    uint32_t done = 0;
-    uint64_t turns = tri_load(&worker->turns, TRI_RELAXED); /* Only this worker writes it. */
+    uint32_t left = turns_max;
     do {
         worker->handoff = NULL;
         tri_store(&worker->running, cell->actor, TRI_RELAXED); /* Constant data: no order. */
-        (void)turn(&worker->ctx, cell, TRI_TURN_MESSAGES);
-        done++;
-        tri_store(&worker->turns, turns + done, TRI_RELAXED);
+        turn(&worker->ctx, cell, TRI_TURN_MESSAGES);
         cell = worker->handoff;
-    } while (cell && done < turns_max);
+        left--;
+    } while (cell && left > 0);
     tri_ctx_leave(&worker->ctx);
-    return done;
+    return turns_max - left;
 }
