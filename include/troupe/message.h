@@ -154,10 +154,46 @@ TR_API void tr_msg_free(tr_ctx *ctx, void *body);
  */
 TR_API void tr_send_take(tr_ctx *ctx, tr_pid to, void *body);
 
-/* tr_send(ctx, to, counter_add, .amount = 5): copies; never blocks; never fails. */
+/*
+ * tr_send(ctx, to, counter_add, .amount = 5): builds the message where the receiver will read
+ * it. Never blocks; never fails: what cannot be delivered becomes a dead letter with a reason.
+ */
 #define tr_send(ctx, to, ...) tr_send_((ctx), (to), TR_VALUE_(__VA_ARGS__))
-TR_API void tr_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,
-                     size_t size);
+
+/* Private, and part of the ABI: how a context and a small message's block begin. */
+struct tr_block_ {
+    struct tr_block_ *next;
+    const struct tr_type *type;
+    uint64_t address;
+    tr_pid from;
+    uint64_t call;
+    uint64_t body[3];
+};
+struct tr_hot_ {
+    tr_pid self;
+    uint64_t private_[7];
+    struct tr_block_ *free; /* small blocks of this context */
+};
+TR_API void tr_send_copy_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,
+                          size_t size);
+/* Sends a block that came off `free`, whose type, sender and body are there. *taken*. */
+TR_API void tr_send_block_(tr_ctx *ctx, tr_pid to, struct tr_block_ *block);
+
+static inline void tr_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,
+                            size_t size)
+{
+    struct tr_hot_ *hot = (struct tr_hot_ *)ctx;
+    struct tr_block_ *block = hot->free;
+    if (!__builtin_constant_p(size) || size > sizeof block->body || TR_UNLIKELY_(!block)) {
+        tr_send_copy_(ctx, to, type, body, size);
+        return;
+    }
+    hot->free = block->next;
+    block->type = type;
+    block->from = hot->self;
+    memcpy(block->body, body, size);
+    tr_send_block_(ctx, to, block);
+}
 
 /*
  * Like tr_send(), for a producer that can slow down. TR_EFULL when the receiver's

@@ -17,7 +17,6 @@
 #define TRI_BLOCK_REPLY 8u    /* an answer: `call` names the call it answers */
 #define TRI_BLOCK_POISON 16u  /* no message: the actor ends when it gets here */
 #define TRI_BLOCK_REQUEST 32u /* `call` is set and `from` waits for an answer */
-#define TRI_BLOCK_NEVER 128u  /* is never set */
 
 struct tri_block {
     TRI_ATOMIC(struct tri_block *) next; /* mailbox or free list */

@@ -43,10 +43,11 @@ static inline void tri_count(TRI_ATOMIC(uint64_t) *counter, uint64_t n)
 struct tri_worker;
 
 struct tr_ctx {
+    /* Line 0, and the first word of the pool: known to the public headers (struct tr_hot_). */
+    tr_pid self; /* the actor being run; nobody outside of actors */
     struct tr_system *sys;
     struct tri_worker *worker; /* NULL: an outside thread */
     struct tri_cell *cell;     /* the actor being run; NULL outside of actors */
-    tr_pid self;               /* its PID */
     struct tri_block *block;   /* the message being handled */
     struct tri_block **batch;  /* or the messages of the batch */
     size_t batch_count;
@@ -54,8 +55,9 @@ struct tr_ctx {
     uint16_t id;
     bool attention; /* the handler did something that ends the short path */
     bool unhandled; /* … by not handling its message */
-    struct tri_counts counts;
+
     struct tri_pool pool;
+    struct tri_counts counts;
     uint32_t slots[TRI_SLOT_CACHE];
     uint32_t slot_count;
     struct tri_prng prng;
@@ -63,6 +65,15 @@ struct tr_ctx {
     tr_err fail_code;    /* what the last tr_fail() returned, */
     char fail_text[256]; /* and what it wrote */
 };
+
+_Static_assert(offsetof(struct tr_ctx, self) == offsetof(struct tr_hot_, self) &&
+                   offsetof(struct tr_ctx, pool) + offsetof(struct tri_pool, free) ==
+                       offsetof(struct tr_hot_, free),
+               "a context begins as the public headers say");
+_Static_assert(sizeof(struct tr_block_) == 64 &&
+                   offsetof(struct tr_block_, from) == offsetof(struct tri_block, from) &&
+                   offsetof(struct tr_block_, body) == sizeof(struct tri_block),
+               "and so does a small block");
 
 static inline tr_pid tri_ctx_self(const struct tr_ctx *ctx)
 {

@@ -123,10 +123,13 @@ __attribute__((cold)) void tri_send_refused(tr_ctx *ctx, tr_pid to, const struct
     tri_dead_letter_event(ctx, to, tri_ctx_self(ctx), type, TR_DEAD_MEMORY);
 }
 
-/* Everything but the plain case; out of line, so that the plain one needs no frame. */
-static __attribute__((noinline)) void send_odd(struct tr_ctx *ctx, tr_pid to,
-                                               const struct tr_type *type, const void *body,
-                                               size_t size)
+void tr_send_block_(tr_ctx *ctx, tr_pid to, struct tr_block_ *block)
+{
+    tri_deliver_tagged(ctx, to, (struct tri_block *)(void *)block, ctx->tag);
+}
+
+void tr_send_copy_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,
+                   size_t size)
 {
     struct tri_block *block = tri_block_new(ctx, type, size, false);
     if (TRI_UNLIKELY(!block)) {
@@ -134,18 +137,6 @@ static __attribute__((noinline)) void send_odd(struct tr_ctx *ctx, tr_pid to,
         return;
     }
     memcpy(tri_block_body(block), body, size);
-    block->from = tri_ctx_self(ctx);
-    tri_deliver(ctx, to, block);
-}
-
-void tr_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body, size_t size)
-{
-    if (TRI_UNLIKELY(!tri_block_plain(ctx, type, size))) {
-        send_odd(ctx, to, type, body, size);
-        return;
-    }
-    struct tri_block *block = tri_block_new_plain(ctx, type);
-    tri_body_copy(block, body, size);
     block->from = tri_ctx_self(ctx);
     tri_deliver(ctx, to, block);
 }
@@ -169,8 +160,9 @@ static bool bound_take(struct tr_ctx *ctx, struct tri_cell *cell)
     return false;
 }
 
-void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_cell *cell, struct tri_block *block)
+void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
 {
+    struct tri_cell *cell = tri_slot_cell(&ctx->sys->slots, (uint32_t)to.bits);
     uint32_t gen = (uint32_t)(to.bits >> 32);
     if (!cell || tri_load(&cell->gen, TRI_RELAXED) != gen || !(gen & TRI_GEN_ALIVE)) {
         bool closing = tri_load(&ctx->sys->phase, TRI_RELAXED) == TRI_CLOSED;
@@ -186,7 +178,6 @@ void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_cell *cell, struc
         }
         tri_fetch_add(&tri_cell_bound(&ctx->sys->slots, cell)->waiting, 1u, TRI_RELAXED);
     }
-    tri_store(&block->gen, gen, TRI_RELAXED);
     if (tri_mailbox_push(cell, block))
         tri_schedule(ctx, cell);
 }

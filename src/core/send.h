@@ -99,25 +99,37 @@ void tri_dead_letter_event(struct tr_ctx *ctx, tr_pid to, tr_pid from, const str
                            enum tr_dead_reason reason);
 
 /* The slow half of tri_deliver(): nobody there, a bounded mailbox, or the end. */
-void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_cell *cell, struct tri_block *block);
+void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_block *block);
+
+/* The same for a block whose tag is known, and not stored yet. */
+TRI_HOT_INLINE void tri_deliver_tagged(struct tr_ctx *ctx, tr_pid to, struct tri_block *block,
+                                       uint32_t tag)
+{
+    uint32_t gen = (uint32_t)(to.bits >> 32);
+    uint32_t slot = (uint32_t)to.bits;
+    struct tri_slots *slots = &ctx->sys->slots;
+    /* Plain and whole: the mailbox publishes it, and the receiver's load of both parts would
+     * have to wait if they were stored one by one. */
+    block->address = TRI_ADDRESS(gen, tag);
+    tri_count(&ctx->counts.accepted, 1);
+    if (TRI_UNLIKELY(slot >= tri_load(&slots->count, TRI_ACQUIRE) || (gen & TRI_GEN_BOUNDED))) {
+        tri_deliver_odd(ctx, to, block);
+        return;
+    }
+    struct tri_cell *cell = &slots->cells[slot];
+    /* Relaxed: a hint that spares most stale messages the queue. The receiver checks the
+     * generation in the message again. */
+    if (TRI_UNLIKELY(tri_load(&cell->gen, TRI_RELAXED) != gen)) {
+        tri_deliver_odd(ctx, to, block);
+        return;
+    }
+    if (tri_mailbox_push(cell, block))
+        tri_schedule(ctx, cell);
+}
 
 TRI_HOT_INLINE void tri_deliver(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
 {
-    uint32_t gen = (uint32_t)(to.bits >> 32);
-    struct tri_cell *cell = tri_slot_cell(&ctx->sys->slots, (uint32_t)to.bits);
-    tri_count(&ctx->counts.accepted, 1);
-    /* Relaxed: a hint that spares most stale messages the queue. The receiver checks the
-     * generation in the message again. */
-    if (__builtin_expect(
-            !cell || tri_load(&cell->gen, TRI_RELAXED) != gen || (gen & TRI_GEN_BOUNDED), 0)) {
-        tri_deliver_odd(ctx, to, cell, block);
-        return;
-    }
-    /* Plain and whole: the mailbox publishes it, and the receiver's load of both parts would
-     * have to wait if they were stored one by one. */
-    block->address = TRI_ADDRESS(gen, block->tag);
-    if (tri_mailbox_push(cell, block))
-        tri_schedule(ctx, cell);
+    tri_deliver_tagged(ctx, to, block, block->tag);
 }
 
 /* ---- System messages ----------------------------------------------------- */

@@ -168,10 +168,8 @@ TRI_HOT_INLINE enum leave turn_short(struct tr_ctx *ctx, struct tri_cell *cell, 
 {
     struct tri_block *block = cell->first;
     tr_err (*receive)(tr_ctx *, void *, const tr_msg *) = cell->actor->receive;
-    /* No message has that flag: all of a bounded mailbox's are odd, for they must be counted. */
-    uint32_t odd = tri_ctx_gen(ctx) & TRI_GEN_BOUNDED;
-    uint64_t plain = TRI_ADDRESS(tri_ctx_gen(ctx), TRI_TAG_FLAGS(odd * TRI_BLOCK_NEVER));
-    uint64_t sends_before = tri_load(&ctx->counts.accepted, TRI_RELAXED);
+    uint64_t plain = TRI_ADDRESS(tri_ctx_gen(ctx), 0);
+    uint64_t sends = 0; /* when it began to go on */
     uint64_t count = 0; /* handled and not yet counted; `max` is lowered when they are */
     struct tri_block *next;
 
@@ -219,8 +217,10 @@ TRI_HOT_INLINE enum leave turn_short(struct tr_ctx *ctx, struct tri_cell *cell, 
         }
         tri_block_free(ctx, block);
         block = next;
-        bool over = (int64_t)(max - count) <= 0 ||
-                    tri_load(&ctx->counts.accepted, TRI_RELAXED) - sends_before >= TRI_TURN_SENDS;
+        uint64_t sent = tri_load(&ctx->counts.accepted, TRI_RELAXED);
+        if (sends == 0)
+            sends = sent + TRI_TURN_SENDS;
+        bool over = (int64_t)(max - count) <= 0 || sent >= sends;
         /* Relaxed: only whether to look; the slow path takes the queue with acquire. */
         if (TRI_UNLIKELY(over || tri_load(&cell->sys, TRI_RELAXED) != NULL)) {
             cell->first = block;
