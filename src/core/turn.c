@@ -112,14 +112,6 @@ void tri_turn_recheck(struct tr_ctx *ctx, struct tri_cell *cell)
     recheck(ctx, cell);
 }
 
-/* Messages handled by the short path whose count has not been written yet: before the cell is
- * given up, or anything else counts. */
-TRI_HOT_INLINE void write_count(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t count)
-{
-    cell->taken += count;
-    tri_count(&ctx->counts.processed, count);
-}
-
 /* How the short path is left; LEAVE_NOT: it is not. */
 enum leave { LEAVE_NOT, LEAVE_IDLE, LEAVE_ENDED, LEAVE_TURN_OVER, LEAVE_ODD };
 
@@ -162,72 +154,73 @@ static __attribute__((noinline)) enum leave settle(struct tr_ctx *ctx, struct tr
 
 /*
  * The path of nearly all messages: plain ones, to a running actor, whose handlers succeed.
- * At LEAVE_ODD, cell->first is the message just handled (TRI_CELL_FIRST_DONE) or the next.
+ * At LEAVE_ODD, cell->first is the message just handled (TRI_CELL_FIRST_DONE).
  */
-TRI_HOT_INLINE enum leave turn_short(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t max)
+TRI_HOT_INLINE enum leave handle(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
 {
-    struct tri_block *block = cell->first;
-    tr_err (*receive)(tr_ctx *, void *, const tr_msg *) = cell->actor->receive;
     uint64_t plain = TRI_ADDRESS(tri_ctx_gen(ctx), 0);
-    uint64_t sends = 0; /* when it began to go on */
-    uint64_t count = 0; /* handled and not yet counted; `max` is lowered when they are */
-    struct tri_block *next;
-
-    if (TRI_UNLIKELY(block == tri_cell_stub(cell))) {
-        next = tri_mailbox_next(cell, block);
-        if (!next)
-            return LEAVE_IDLE;
-        tri_store(&cell->stub, NULL, TRI_RELAXED); /* Clean for its next use. */
-        block = next;
+    uint64_t unlike = (block->address ^ plain) & PLAIN_MASK;
+    if (TRI_UNLIKELY(unlike != 0 &&
+                     !(unlike == PLAIN_REPLY && tri_request_answered(cell, block->call)))) {
+        handle_odd(ctx, cell, block);
+        return ctx->attention ? settle(ctx, cell, block, TR_OK) : LEAVE_NOT;
     }
-    for (;;) {
-        uint64_t unlike = (block->address ^ plain) & PLAIN_MASK;
-        if (TRI_LIKELY(unlike == 0 ||
-                       (unlike == PLAIN_REPLY && tri_request_answered(cell, block->call)))) {
-            ctx->block = block;
-            tr_err err = receive(ctx, cell->data, tri_block_msg(block));
-            count++;
-            if (TRI_UNLIKELY(err || ctx->attention)) {
-                write_count(ctx, cell, count);
-                max -= count;
-                count = 0;
-                enum leave leave = settle(ctx, cell, block, err);
-                if (leave != LEAVE_NOT)
-                    return leave;
-            }
-        } else {
-            write_count(ctx, cell, count);
-            max -= count + 1;
-            count = 0;
-            handle_odd(ctx, cell, block);
-            enum leave leave = ctx->attention ? settle(ctx, cell, block, TR_OK) : LEAVE_NOT;
-            if (TRI_UNLIKELY(leave != LEAVE_NOT))
-                return leave;
-        }
-        next = tri_load(&block->next, TRI_ACQUIRE);
-        if (TRI_LIKELY(!next)) {
-            write_count(ctx, cell, count); /* Before the cell is not ours any more. */
-            next = tri_mailbox_leave(cell, block);
-            if (TRI_LIKELY(!next)) {
-                tri_block_free(ctx, block);
-                return LEAVE_IDLE;
-            }
-            max -= count;
-            count = 0;
-        }
-        tri_block_free(ctx, block);
-        block = next;
-        uint64_t sent = tri_load(&ctx->counts.accepted, TRI_RELAXED);
-        if (sends == 0)
-            sends = sent + TRI_TURN_SENDS;
-        bool over = (int64_t)(max - count) <= 0 || sent >= sends;
+    ctx->block = block;
+    tr_err err = cell->actor->receive(ctx, cell->data, tri_block_msg(block));
+    cell->taken++;
+    tri_count(&ctx->counts.processed, 1);
+    return TRI_UNLIKELY(err || ctx->attention) ? settle(ctx, cell, block, err) : LEAVE_NOT;
+}
+
+/* Frees the message that was handled and finds the one after it. NULL: there was none, and the
+ * cell is idle and not the caller's any more. */
+TRI_HOT_INLINE struct tri_block *pass(struct tr_ctx *ctx, struct tri_cell *cell,
+                                      struct tri_block *block)
+{
+    struct tri_block *next = tri_load(&block->next, TRI_ACQUIRE);
+    if (TRI_LIKELY(!next))
+        next = tri_mailbox_leave(cell, block);
+    tri_block_free(ctx, block);
+    return next;
+}
+
+/* Handles `block` and those behind it until the mailbox is empty or the turn is over. At
+ * LEAVE_ODD, cell->first is the message just handled (TRI_CELL_FIRST_DONE) or the next. */
+static __attribute__((noinline)) enum leave turn_on(struct tr_ctx *ctx, struct tri_cell *cell,
+                                                    struct tri_block *block, uint64_t max)
+{
+    uint64_t sends = tri_load(&ctx->counts.accepted, TRI_RELAXED) + TRI_TURN_SENDS;
+    for (uint64_t count = 1;; count++) {
+        enum leave leave = handle(ctx, cell, block);
+        if (TRI_UNLIKELY(leave != LEAVE_NOT))
+            return leave;
+        block = pass(ctx, cell, block);
+        if (!block)
+            return LEAVE_IDLE;
+        bool over = count >= max || tri_load(&ctx->counts.accepted, TRI_RELAXED) >= sends;
         /* Relaxed: only whether to look; the slow path takes the queue with acquire. */
         if (TRI_UNLIKELY(over || tri_load(&cell->sys, TRI_RELAXED) != NULL)) {
             cell->first = block;
-            write_count(ctx, cell, count);
             return over ? LEAVE_TURN_OVER : LEAVE_ODD;
         }
     }
+}
+
+/* A turn on the short path. The first message is handled here: it is often the only one. */
+TRI_HOT_INLINE enum leave turn_short(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t max)
+{
+    struct tri_block *block = cell->first;
+    if (TRI_UNLIKELY(block == tri_cell_stub(cell))) {
+        block = tri_mailbox_next(cell, block);
+        if (!block)
+            return LEAVE_IDLE;
+        tri_store(&cell->stub, NULL, TRI_RELAXED); /* Clean for its next use. */
+    }
+    enum leave leave = handle(ctx, cell, block);
+    if (TRI_UNLIKELY(leave != LEAVE_NOT))
+        return leave;
+    block = pass(ctx, cell, block);
+    return TRI_LIKELY(!block) ? LEAVE_IDLE : turn_on(ctx, cell, block, max);
 }
 
 /* ---- Batches and proxies ------------------------------------------------- */
