@@ -120,22 +120,8 @@ static inline const void *tr_body(const tr_msg *msg, const struct tr_type *type)
              TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, \
              TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_1_, 0)                                     \
     (__VA_ARGS__)
-/* Eight bytes may be read of every body, so that small ones are copied as one word. */
-#define TR_BODY_(T, ...)          \
-    (&((const union {             \
-          struct T value;         \
-          uint64_t word;          \
-      }){.value = {__VA_ARGS__}}) \
-          .value)
-#define TR_VALUE_1_(T)       \
-    &T##_type,               \
-        &((const union {     \
-             struct T value; \
-             uint64_t word;  \
-         }){.word = 0})      \
-             .value,         \
-        sizeof(struct T)
-#define TR_VALUE_N_(T, ...) &T##_type, TR_BODY_(T, __VA_ARGS__), sizeof(struct T)
+#define TR_VALUE_1_(T) &T##_type, &(struct T){0}, sizeof(struct T)
+#define TR_VALUE_N_(T, ...) &T##_type, &(struct T){__VA_ARGS__}, sizeof(struct T)
 
 /*
  * A fresh message body of `size` bytes (uninitialised), aligned to 8. Fill it and
@@ -179,20 +165,29 @@ TR_API void tr_send_copy_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, co
 /* Sends a block that came off `free`, whose type, sender and body are there. *taken*. */
 TR_API void tr_send_block_(tr_ctx *ctx, tr_pid to, struct tr_block_ *block);
 
-static inline void tr_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,
-                            size_t size)
+/* A small block with type, sender and body; NULL when it is not that simple. */
+static inline struct tr_block_ *tr_block_of_(tr_ctx *ctx, const struct tr_type *type,
+                                             const void *body, size_t size)
 {
     struct tr_hot_ *hot = (struct tr_hot_ *)ctx;
     struct tr_block_ *block = hot->free;
-    if (!__builtin_constant_p(size) || size > sizeof block->body || TR_UNLIKELY_(!block)) {
-        tr_send_copy_(ctx, to, type, body, size);
-        return;
-    }
+    if (!__builtin_constant_p(size) || size > sizeof block->body || TR_UNLIKELY_(!block))
+        return NULL;
     hot->free = block->next;
     block->type = type;
     block->from = hot->self;
     memcpy(block->body, body, size);
-    tr_send_block_(ctx, to, block);
+    return block;
+}
+
+static inline void tr_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,
+                            size_t size)
+{
+    struct tr_block_ *block = tr_block_of_(ctx, type, body, size);
+    if (block)
+        tr_send_block_(ctx, to, block);
+    else
+        tr_send_copy_(ctx, to, type, body, size);
 }
 
 /*

@@ -33,8 +33,17 @@ TR_API extern const struct tr_type tr_request_failed_type;
  */
 #define tr_request(ctx, to, timeout_ms, ...) \
     tr_request_((ctx), (to), (timeout_ms), TR_VALUE_(__VA_ARGS__))
-TR_API uint64_t tr_request_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, const struct tr_type *type,
-                            const void *body, size_t size);
+TR_API uint64_t tr_request_copy_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms,
+                                 const struct tr_type *type, const void *body, size_t size);
+TR_API uint64_t tr_request_block_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms,
+                                  struct tr_block_ *block);
+static inline uint64_t tr_request_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms,
+                                   const struct tr_type *type, const void *body, size_t size)
+{
+    struct tr_block_ *block = tr_block_of_(ctx, type, body, size);
+    return block ? tr_request_block_(ctx, to, timeout_ms, block)
+                 : tr_request_copy_(ctx, to, timeout_ms, type, body, size);
+}
 
 #define TR_TIMEOUT_MS_MAX 86400000u
 
@@ -48,7 +57,16 @@ TR_API tr_caller tr_batch_caller(const tr_ctx *ctx, size_t index);
 
 /* Answers the message being handled. To a plain tr_send() it goes as a plain message. */
 #define tr_reply(ctx, ...) tr_reply_((ctx), TR_VALUE_(__VA_ARGS__))
-TR_API void tr_reply_(tr_ctx *ctx, const struct tr_type *type, const void *body, size_t size);
+TR_API void tr_reply_copy_(tr_ctx *ctx, const struct tr_type *type, const void *body, size_t size);
+TR_API void tr_reply_block_(tr_ctx *ctx, struct tr_block_ *block);
+static inline void tr_reply_(tr_ctx *ctx, const struct tr_type *type, const void *body, size_t size)
+{
+    struct tr_block_ *block = tr_block_of_(ctx, type, body, size);
+    if (block)
+        tr_reply_block_(ctx, block);
+    else
+        tr_reply_copy_(ctx, type, body, size);
+}
 
 /* Answers another message than the one being handled, now or later. */
 #define tr_reply_to(ctx, caller, ...) tr_reply_to_((ctx), (caller), TR_VALUE_(__VA_ARGS__))

@@ -30,9 +30,9 @@
 #define TRI_CELL_RESTARTED 256u /* the next init is a restart's */
 #define TRI_CELL_SPAWNED 512u   /* it had children: look under the lock whether it still has */
 /* Flags that keep a cell off the short path for good. */
-#define TRI_CELL_SLOW                                                          \
-    (TRI_CELL_STOP | TRI_CELL_FIRST_DONE | TRI_CELL_PROXY | TRI_CELL_GUARDIAN | \
-     TRI_CELL_BOUNDED | TRI_CELL_BATCHES)
+#define TRI_CELL_SLOW                                                                              \
+    (TRI_CELL_STOP | TRI_CELL_FIRST_DONE | TRI_CELL_PROXY | TRI_CELL_GUARDIAN | TRI_CELL_BOUNDED | \
+     TRI_CELL_BATCHES)
 
 /* (cell->mode & TRI_MODE_MASK) == TRI_MODE_SHORT: running, and nothing keeps it off the short
  * path. */

@@ -22,7 +22,7 @@ static void fail_self(struct tr_ctx *ctx, uint64_t call, tr_pid to, tr_err reaso
 TRI_HOT_INLINE uint64_t open_call(struct tr_ctx *ctx, tr_pid to, uint64_t deadline_ns,
                                   uint64_t probe_ns)
 {
-    TRI_ASSERT(ctx->cell != NULL && ctx->worker != NULL);
+    TRI_ASSERT(ctx->cell != NULL); /* So it is a worker's context. */
     struct tri_cold *cold = ctx->cell->cold;
     if (TRI_UNLIKELY(!cold))
         cold = tri_cold(ctx->cell);
@@ -31,6 +31,15 @@ TRI_HOT_INLINE uint64_t open_call(struct tr_ctx *ctx, tr_pid to, uint64_t deadli
     if (TRI_UNLIKELY(call && !cold->call_timer.armed && due != UINT64_MAX))
         tri_timer_arm(ctx, &cold->call_timer, due);
     return call;
+}
+
+/* Opens a call with the default timeout for 0, and the largest for more than that. */
+TRI_HOT_INLINE uint64_t open_request(struct tr_ctx *ctx, tr_pid to, unsigned timeout_ms)
+{
+    if (timeout_ms - 1 >= TR_TIMEOUT_MS_MAX)
+        timeout_ms = timeout_ms ? TR_TIMEOUT_MS_MAX : TRI_TIMEOUT_MS_DEFAULT;
+    uint64_t now = tri_ctx_now_ns(ctx);
+    return open_call(ctx, to, now + (uint64_t)timeout_ms * NS_PER_MS, now + TRI_CALL_GRACE_NS);
 }
 
 /* No room for the call or its message: the answer is a failure. */
@@ -43,29 +52,34 @@ static __attribute__((noinline, cold)) void request_refused(struct tr_ctx *ctx, 
     fail_self(ctx, call, to, TR_EFULL);
 }
 
-uint64_t tr_request_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, const struct tr_type *type,
-                     const void *body, size_t size)
+uint64_t tr_request_copy_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, const struct tr_type *type,
+                          const void *body, size_t size)
 {
-    if (timeout_ms == 0)
-        timeout_ms = TRI_TIMEOUT_MS_DEFAULT;
-    if (timeout_ms > TR_TIMEOUT_MS_MAX)
-        timeout_ms = TR_TIMEOUT_MS_MAX;
-    uint64_t now = tri_ctx_now_ns(ctx);
-    uint64_t call = open_call(ctx, to, now + (uint64_t)timeout_ms * NS_PER_MS,
-                              now + TRI_CALL_GRACE_NS);
+    uint64_t call = open_request(ctx, to, timeout_ms);
     struct tri_block *block = call ? tri_block_new(ctx, type, size, false) : NULL;
     if (TRI_UNLIKELY(!block)) {
         request_refused(ctx, call, to, type);
         return call;
     }
-    if (TRI_LIKELY(size <= TRI_BODY_SMALL))
-        tri_body_copy(block, body, size);
-    else
-        memcpy(tri_block_body(block), body, size);
+    memcpy(tri_block_body(block), body, size);
     block->from = tri_ctx_self(ctx);
     block->call = call;
     block->tag |= TRI_TAG_FLAGS(TRI_BLOCK_REQUEST);
     tri_deliver(ctx, to, block);
+    return call;
+}
+
+uint64_t tr_request_block_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, struct tr_block_ *small)
+{
+    struct tri_block *block = (struct tri_block *)(void *)small;
+    uint64_t call = open_request(ctx, to, timeout_ms);
+    if (TRI_UNLIKELY(!call)) {
+        tri_pool_put_own(&ctx->pool, block, 0);
+        request_refused(ctx, call, to, block->type);
+        return call;
+    }
+    block->call = call;
+    tri_deliver_tagged(ctx, to, block, ctx->tag | TRI_TAG_FLAGS(TRI_BLOCK_REQUEST));
     return call;
 }
 
@@ -98,7 +112,7 @@ tr_caller tr_batch_caller(const tr_ctx *ctx, size_t index)
     return caller_of(ctx->batch[index]);
 }
 
-TRI_HOT_INLINE void reply(struct tr_ctx *ctx, tr_caller caller, struct tri_block *block)
+static void reply(struct tr_ctx *ctx, tr_caller caller, struct tri_block *block)
 {
     block->from = tri_ctx_self(ctx);
     block->call = caller.call;
@@ -112,9 +126,8 @@ void tr_reply_take(tr_ctx *ctx, tr_caller caller, void *body)
     reply(ctx, caller, tri_block_of(body));
 }
 
-static __attribute__((noinline)) void reply_odd(struct tr_ctx *ctx, tr_caller caller,
-                                                const struct tr_type *type, const void *body,
-                                                size_t size)
+void tr_reply_to_(tr_ctx *ctx, tr_caller caller, const struct tr_type *type, const void *body,
+                  size_t size)
 {
     struct tri_block *block = tri_block_new(ctx, type, size, false);
     if (TRI_UNLIKELY(!block)) {
@@ -125,27 +138,21 @@ static __attribute__((noinline)) void reply_odd(struct tr_ctx *ctx, tr_caller ca
     reply(ctx, caller, block);
 }
 
-TRI_HOT_INLINE void reply_to(struct tr_ctx *ctx, tr_caller caller, const struct tr_type *type,
-                             const void *body, size_t size)
+void tr_reply_copy_(tr_ctx *ctx, const struct tr_type *type, const void *body, size_t size)
 {
-    if (TRI_UNLIKELY(!tri_block_plain(ctx, type, size))) {
-        reply_odd(ctx, caller, type, body, size);
+    tr_reply_to_(ctx, caller_of(ctx->block), type, body, size);
+}
+
+void tr_reply_block_(tr_ctx *ctx, struct tr_block_ *small)
+{
+    struct tri_block *block = (struct tri_block *)(void *)small;
+    const struct tri_block *asked = ctx->block;
+    if (TRI_LIKELY(asked && (asked->flags & TRI_BLOCK_REQUEST))) {
+        block->call = asked->call;
+        tri_deliver_tagged(ctx, asked->from, block, ctx->tag | TRI_TAG_FLAGS(TRI_BLOCK_REPLY));
         return;
     }
-    struct tri_block *block = tri_block_new_plain(ctx, type);
-    tri_body_copy(block, body, size);
-    reply(ctx, caller, block);
-}
-
-void tr_reply_to_(tr_ctx *ctx, tr_caller caller, const struct tr_type *type, const void *body,
-                  size_t size)
-{
-    reply_to(ctx, caller, type, body, size);
-}
-
-void tr_reply_(tr_ctx *ctx, const struct tr_type *type, const void *body, size_t size)
-{
-    reply_to(ctx, caller_of(ctx->block), type, body, size);
+    tri_deliver_tagged(ctx, asked ? asked->from : TR_NOBODY, block, ctx->tag);
 }
 
 void tri_request_fail(struct tr_ctx *ctx, struct tri_block *block, tr_pid to, tr_err reason)

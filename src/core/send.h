@@ -19,46 +19,18 @@
 struct tri_block *tri_block_new_odd(struct tr_ctx *ctx, const struct tr_type *type, size_t size,
                                     bool reserved);
 
-/* True if such a message is plain: it has its type's size, fits a small block, and there is
- * one. */
-TRI_HOT_INLINE bool tri_block_plain(const struct tr_ctx *ctx, const struct tr_type *type,
-                                    size_t size)
-{
-    return size <= TRI_BODY_SMALL && size == type->size && ctx->pool.free[0];
-}
-
-/* Takes that block. */
-TRI_HOT_INLINE struct tri_block *tri_block_new_plain(struct tr_ctx *ctx, const struct tr_type *type)
-{
-    struct tri_free_block *head = ctx->pool.free[0];
-    struct tri_block *block = (struct tri_block *)(void *)head;
-    ctx->pool.free[0] = head->next;
-    block->type = type;
-    block->tag = ctx->tag; /* class 0, no flags */
-    return block;
-}
-
 /* A block for a body of `size` bytes; NULL at the cap. Size, type and tag are set. */
 TRI_HOT_INLINE struct tri_block *tri_block_new(struct tr_ctx *ctx, const struct tr_type *type,
                                                size_t size, bool reserved)
 {
     if (TRI_UNLIKELY(size > TRI_BODY_SMALL || size != type->size || !ctx->pool.free[0]))
         return tri_block_new_odd(ctx, type, size, reserved);
-    return tri_block_new_plain(ctx, type);
-}
-
-/* Copies the body of a plain message, of which 8 bytes can be read whatever its size: first,
- * middle and last word, which may overlap. */
-TRI_HOT_INLINE void tri_body_copy(struct tri_block *block, const void *from, size_t size)
-{
-    char *t = (char *)tri_block_body(block);
-    const char *f = (const char *)from;
-    memcpy(t, f, 8);
-    if (size <= 8)
-        return;
-    if (size > 16)
-        memcpy(t + 8, f + 8, 8);
-    memcpy(t + size - 8, f + size - 8, 8);
+    struct tri_free_block *head = ctx->pool.free[0];
+    struct tri_block *block = (struct tri_block *)(void *)head;
+    ctx->pool.free[0] = head->next;
+    block->type = type;
+    block->tag = ctx->tag; /* class 0, no flags */
+    return block;
 }
 
 /* Frees a block, whatever its flags. */
