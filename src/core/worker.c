@@ -27,7 +27,11 @@ static void measure(struct tri_worker *w)
         return;
     }
     uint64_t per_pop = passed / (w->pops ? w->pops : 1);
-    uint64_t average = (3 * (uint64_t)tri_load(&w->turn_cycles, TRI_RELAXED) + per_pop) / 4;
+    uint64_t before = tri_load(&w->turn_cycles, TRI_RELAXED);
+    /* One look in which the thread was preempted says nothing about the turns: grow slowly. */
+    if (per_pop > 2 * before + 64)
+        per_pop = 2 * before + 64;
+    uint64_t average = (3 * before + per_pop) / 4;
     /* Relaxed: thieves and the waker take it as a hint. */
     tri_store(&w->turn_cycles, average < UINT32_MAX ? (uint32_t)average : UINT32_MAX, TRI_RELAXED);
     uint64_t budget = LOOK_US * tri_cycles_per_us() / (passed / turns + 1);
