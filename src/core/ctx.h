@@ -154,8 +154,9 @@ struct tri_bound;
  * the end. */
 struct tri_slots {
     struct tri_cell *cells;     /* addresses for slots_max of them */
-    TRI_ATOMIC(uint32_t) count; /* of them in use or once used: these have memory */
+    TRI_ATOMIC(uint32_t) count; /* of them initialised */
     uint32_t slots_max;
+    uint32_t committed;       /* cells that have memory; under lock */
     struct tri_bound *bounds; /* likewise */
     struct tri_spin lock;
     uint32_t *free; /* slots that the contexts gave back; under lock */

@@ -6,14 +6,17 @@
 
 /* How many slots move between a context and the table at a time. */
 #define MOVE (TRI_SLOT_CACHE / 2)
+/* How many cells fill a large page (of most machines). */
+#define LARGE (((uint32_t)2 << 20) / (uint32_t)sizeof(struct tri_cell))
 
 bool tri_slots_init(struct tri_slots *slots, uint32_t slots_max)
 {
     *slots = (struct tri_slots){.slots_max = (slots_max + TRI_SLOT_CHUNK - 1) &
                                              ~(TRI_SLOT_CHUNK - 1)};
     tri_spin_init(&slots->lock);
-    slots->cells = tri_mem_reserve(slots->slots_max * sizeof *slots->cells);
-    slots->bounds = tri_mem_reserve(slots->slots_max * sizeof *slots->bounds);
+    slots->cells = tri_mem_reserve(slots->slots_max * sizeof *slots->cells,
+                                   LARGE * sizeof *slots->cells);
+    slots->bounds = tri_mem_reserve(slots->slots_max * sizeof *slots->bounds, tri_mem_page_size());
     return slots->cells && slots->bounds;
 }
 
@@ -41,16 +44,33 @@ static bool reserve_free(struct tri_slots *slots, uint32_t total)
     return true;
 }
 
+/* Gives memory to the next cells: a chunk, or what fits a large page once there are so many.
+ * Fresh cells cost what the kernel takes to clear them, in small pages three times that. */
+static bool commit(struct tri_slots *slots)
+{
+    uint32_t first = slots->committed;
+    uint32_t more = first < LARGE ? TRI_SLOT_CHUNK : LARGE;
+    if (more > slots->slots_max - first)
+        more = slots->slots_max - first;
+    struct tri_cell *cells = &slots->cells[first];
+    if (!tri_mem_commit(cells, more * sizeof *cells) ||
+        !tri_mem_commit(&slots->bounds[first], more * sizeof *slots->bounds))
+        return false;
+    if (more == LARGE)
+        tri_mem_prefer_huge(cells, more * sizeof *cells);
+    slots->committed = first + more;
+    return true;
+}
+
 /* Under the lock. Slot 0 is nobody and is never given out. */
 static bool add_chunk(struct tri_slots *slots)
 {
     uint32_t first = tri_load(&slots->count, TRI_RELAXED); /* Written under this lock only. */
-    if (first >= slots->slots_max || !reserve_free(slots, first + TRI_SLOT_CHUNK))
+    if (first >= slots->slots_max || !reserve_free(slots, first + TRI_SLOT_CHUNK) ||
+        (first == slots->committed && !commit(slots)))
         return false;
     struct tri_cell *cells = &slots->cells[first];
-    if (!tri_mem_commit(cells, TRI_SLOT_CHUNK * sizeof *cells, true) ||
-        !tri_mem_commit(&slots->bounds[first], TRI_SLOT_CHUNK * sizeof *slots->bounds, false))
-        return false;
+    tri_mem_populate(cells, TRI_SLOT_CHUNK * sizeof *cells);
     for (uint32_t i = 0; i < TRI_SLOT_CHUNK; i++) {
         cells[i].slot = first + i;
         tri_store(&cells[i].gen, TRI_GEN_STEP, TRI_RELAXED);

@@ -38,50 +38,46 @@ static void unmap(void *p, size_t size)
         TRI_ASSERT(munmap(p, size) == 0);
 }
 
-void *tri_mem_map(size_t size, size_t align, bool populate)
+/* Maps whole pages at a multiple of `align`; what lies before and after goes back. */
+static void *map_aligned(size_t bytes, size_t align, int access, int flags)
 {
     TRI_ASSERT(align != 0 && (align & (align - 1)) == 0);
     size_t page = tri_mem_page_size();
-    size_t bytes = round_up(size);
     size_t slack = align > page ? align - page : 0;
     if (bytes == 0 || bytes > SIZE_MAX - slack || !tri_alloc_allowed())
         return NULL;
-    char *raw = mmap(NULL, bytes + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                     0);
+    char *raw = mmap(NULL, bytes + slack, access, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
     if (raw == MAP_FAILED)
         return NULL;
-    /* What lies before and after the aligned part goes back. */
     size_t lead = (size_t)(-(uintptr_t)raw & (align - 1));
     if (slack == 0)
         lead = 0;
-    char *p = raw + lead;
     unmap(raw, lead);
-    unmap(p + bytes, slack - lead);
-    if (populate)
-        (void)madvise(p, bytes, MADV_POPULATE_WRITE);
+    unmap(raw + lead + bytes, slack - lead);
+    return raw + lead;
+}
+
+void *tri_mem_map(size_t size, size_t align, bool populate)
+{
+    size_t bytes = round_up(size);
+    void *p = map_aligned(bytes, align, PROT_READ | PROT_WRITE, 0);
+    if (p && populate)
+        tri_mem_populate(p, bytes);
     return p;
 }
 
-void *tri_mem_reserve(size_t size)
+void *tri_mem_reserve(size_t size, size_t align)
 {
-    size_t bytes = round_up(size);
-    if (bytes == 0 || !tri_alloc_allowed())
-        return NULL;
     /* Without access it does not count as memory that the system has promised. */
-    void *p = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return p == MAP_FAILED ? NULL : p;
+    return map_aligned(round_up(size), align, PROT_NONE, MAP_NORESERVE);
 }
 
-bool tri_mem_commit(void *p, size_t size, bool populate)
+bool tri_mem_commit(void *p, size_t size)
 {
     uintptr_t mask = tri_mem_page_size() - 1;
     uintptr_t first = (uintptr_t)p & ~mask;
     size_t bytes = (((uintptr_t)p + size + mask) & ~mask) - first;
-    if (!tri_alloc_allowed() || mprotect((void *)first, bytes, PROT_READ | PROT_WRITE) != 0)
-        return false;
-    if (populate)
-        (void)madvise((void *)first, bytes, MADV_POPULATE_WRITE);
-    return true;
+    return tri_alloc_allowed() && mprotect((void *)first, bytes, PROT_READ | PROT_WRITE) == 0;
 }
 
 void tri_mem_unmap(void *p, size_t size)

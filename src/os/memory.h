@@ -15,13 +15,13 @@ size_t tri_mem_page_size(void);
  */
 void *tri_mem_map(size_t size, size_t align, bool populate);
 
-/* Addresses for `size` bytes that take no memory and must not be touched before they are
- * committed. NULL when the address space is full. */
-void *tri_mem_reserve(size_t size);
+/* Addresses for `size` bytes at a multiple of `align`, that take no memory and must not be touched
+ * before they are committed. NULL when the address space is full. */
+void *tri_mem_reserve(size_t size, size_t align);
 
-/* Gives memory, zeroed, to a part of what was reserved; it may be done twice. `populate` as in
- * tri_mem_map(). False when memory is out. */
-bool tri_mem_commit(void *p, size_t size, bool populate);
+/* Gives memory, zeroed, to a part of what was reserved; it may be done twice. False when memory
+ * is out. */
+bool tri_mem_commit(void *p, size_t size);
 
 /* `size` as given to tri_mem_map() or tri_mem_reserve(). NULL is fine. */
 void tri_mem_unmap(void *p, size_t size);
