@@ -174,6 +174,7 @@ struct tr_system {
     struct tri_worker **workers;
     uint32_t worker_count;
     struct tr_ctx *root; /* manual systems: the worker's own context */
+    tri_thread_id creator; /* the thread that root belongs to */
     struct tri_pool *pools[TRI_CONTEXTS_MAX];
     struct tr_ctx *outside[TR_OUTSIDE_MAX];
     tri_mutex outside_lock;

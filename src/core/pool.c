@@ -137,7 +137,6 @@ static bool take_chunk(struct tri_pool *pool, uint32_t size_class, bool reserved
     chunk->capacity = (uint32_t)((TRI_POOL_CHUNK - start) / size);
     pool->chunks = chunk;
     pool->chunk_count++;
-    pool->grown = true;
     pool->fresh[size_class] = (char *)chunk + start;
     pool->fresh_end[size_class] = (char *)chunk + start + chunk->capacity * size;
     return true;
@@ -269,7 +268,6 @@ void tri_pool_trim(struct tri_pool *pool)
         pool->chunk_count--;
         tri_fetch_sub(&pool->limit->bytes, (uint64_t)TRI_POOL_CHUNK, TRI_RELAXED);
     }
-    pool->grown = false;
 }
 
 void *tri_pool_map_huge(struct tri_pool_limit *limit, size_t size, bool reserved)

@@ -51,7 +51,6 @@ struct tri_pool {
     char *fresh[TRI_POOL_CLASSES]; /* the not yet used part of the newest chunk */
     char *fresh_end[TRI_POOL_CLASSES];
     uint16_t owner;
-    bool grown; /* took a chunk since the last trim */
     struct tri_pool_limit *limit;
     struct tri_chunk *chunks;
     char *spare; /* the rest of the newest segment: chunks to come */

@@ -276,6 +276,7 @@ tr_err tr_system_create_(tr_system **ret_sys, const struct tr_config *config,
     if (!sys)
         return tri_error_set(error, TR_ENOMEM, 0, "no memory for the system");
     sys->config = c;
+    sys->creator = tri_thread_self();
     sys->limit.bytes_max = c.memory_max;
     sys->wake_cycles = 5 * tri_cycles_per_us();
     tri_spin_init(&sys->inject_lock);
@@ -339,6 +340,10 @@ void tr_system_run(tr_system *sys)
 {
     if (!sys->config.manual) {
         (void)wait_rest(sys, UINT64_MAX);
+        /* Workers give back memory when they have slept for a while; root has no other time. */
+        if (tri_thread_same(sys->creator, tri_thread_self()) &&
+            sys->root->pool.chunk_count > TRI_POOL_SMALL_CHUNKS)
+            tri_pool_trim(&sys->root->pool);
         return;
     }
     do {

@@ -180,7 +180,7 @@ static bool unpark(struct tri_worker *w)
 static void park(struct tri_worker *w)
 {
     struct tr_system *sys = w->ctx.sys;
-    bool trim = w->ctx.pool.grown;
+    bool trim = w->ctx.pool.chunk_count > TRI_POOL_SMALL_CHUNKS;
     tri_pool_flush(&w->ctx.pool);
     tri_store(&w->parked, 1u, TRI_SEQ_CST);
     tri_fetch_add(&sys->parked_count, 1u, TRI_SEQ_CST);

@@ -52,6 +52,16 @@ void tri_thread_join(struct tri_thread *thread)
     TRI_ASSERT(pthread_join(thread->handle, NULL) == 0);
 }
 
+tri_thread_id tri_thread_self(void)
+{
+    return pthread_self();
+}
+
+bool tri_thread_same(tri_thread_id a, tri_thread_id b)
+{
+    return pthread_equal(a, b);
+}
+
 void tri_thread_yield(void)
 {
     (void)sched_yield();

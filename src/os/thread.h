@@ -29,6 +29,10 @@ bool tri_thread_create(struct tri_thread *thread, const char *name, void (*fn)(v
 /* Waits for the thread's end; exactly once per successful create. */
 void tri_thread_join(struct tri_thread *thread);
 
+typedef pthread_t tri_thread_id;
+tri_thread_id tri_thread_self(void);
+bool tri_thread_same(tri_thread_id a, tri_thread_id b);
+
 /* Lets another thread have the processor. */
 void tri_thread_yield(void);
 
