@@ -46,18 +46,21 @@ struct tr_ctx {
     /* Line 0, and the first word of the pool: known to the public headers (struct tr_hot_). */
     tr_pid self; /* the actor being run; nobody outside of actors */
     struct tr_system *sys;
+    struct tri_slots *table;   /* the PID table; an empty one for outside threads: see slots.h */
     struct tri_worker *worker; /* NULL: an outside thread */
     struct tri_cell *cell;     /* the actor being run; NULL outside of actors */
     struct tri_block *block;   /* the message being handled */
-    struct tri_block **batch;  /* or the messages of the batch */
-    size_t batch_count;
-    uint32_t tag; /* of a small block of this context's pool, without flags */
+    uint64_t spare;            /* keeps `pool` where the public headers expect it */
+    uint32_t tag;              /* of a small block of this context's pool, without flags */
     uint16_t id;
     bool attention; /* the handler did something that ends the short path */
     bool unhandled; /* … by not handling its message */
 
     struct tri_pool pool;
     struct tri_counts counts;
+    struct tri_block **batch; /* the messages of the batch being handled */
+    size_t batch_count;
+    TRI_ATOMIC(uint32_t) busy; /* outside threads: calls that may touch a cell */
     uint32_t slots[TRI_SLOT_CACHE];
     uint32_t slot_count;
     struct tri_prng prng;
@@ -150,8 +153,13 @@ struct tri_monitor;
 
 struct tri_bound;
 
-/* The PID table: one range of addresses, which gets memory a chunk at a time and keeps it to
- * the end. */
+/* A chunk of free cells without memory. */
+struct tri_lost_chunk {
+    uint32_t first; /* slot */
+    uint32_t gen;   /* above all that its cells ever had */
+};
+
+/* The PID table: one range of addresses, which gets memory a chunk at a time. */
 struct tri_slots {
     struct tri_cell *cells;     /* addresses for slots_max of them */
     TRI_ATOMIC(uint32_t) count; /* of them initialised */
@@ -162,6 +170,9 @@ struct tri_slots {
     uint32_t *free; /* slots that the contexts gave back; under lock */
     uint32_t free_count;
     uint32_t free_capacity;
+    struct tri_lost_chunk *lost; /* chunks whose memory went back; under lock */
+    uint32_t lost_count;
+    uint32_t lost_capacity;
 };
 
 enum tri_phase { TRI_OPEN, TRI_DRAINING, TRI_CLOSED };
@@ -170,10 +181,11 @@ struct tr_system {
     struct tr_config config;
     char *node;
     struct tri_slots slots;
+    struct tri_slots no_slots; /* the table that outside threads see */
     struct tri_pool_limit limit;
     struct tri_worker **workers;
     uint32_t worker_count;
-    struct tr_ctx *root; /* manual systems: the worker's own context */
+    struct tr_ctx *root;   /* manual systems: the worker's own context */
     tri_thread_id creator; /* the thread that root belongs to */
     struct tri_pool *pools[TRI_CONTEXTS_MAX];
     struct tr_ctx *outside[TR_OUTSIDE_MAX];

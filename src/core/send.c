@@ -160,7 +160,7 @@ static bool bound_take(struct tr_ctx *ctx, struct tri_cell *cell)
     return false;
 }
 
-void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
+static void deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
 {
     struct tri_cell *cell = tri_slot_cell(&ctx->sys->slots, (uint32_t)to.bits);
     uint32_t gen = (uint32_t)(to.bits >> 32);
@@ -171,7 +171,7 @@ void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
     }
     /* Control messages and answers always find room. */
     bool must = (block->type->flags & TR_TYPE_CONTROL) || (block->flags & TRI_BLOCK_REPLY);
-    if (!bound_take(ctx, cell)) {
+    if ((gen & TRI_GEN_BOUNDED) && !bound_take(ctx, cell)) {
         if (!must) {
             tri_dead_letter(ctx, to, block, TR_DEAD_REFUSED);
             return;
@@ -182,8 +182,15 @@ void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
         tri_schedule(ctx, cell);
 }
 
-tr_err tr_try_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,
-                    size_t size)
+void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
+{
+    tri_outside_enter(ctx);
+    deliver_odd(ctx, to, block);
+    tri_outside_leave(ctx);
+}
+
+static tr_err try_send(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,
+                       size_t size)
 {
     if (!ctx->cell && tri_load(&ctx->sys->phase, TRI_ACQUIRE) != TRI_OPEN)
         return TR_ECLOSING;
@@ -205,6 +212,15 @@ tr_err tr_try_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const vo
     if (tri_mailbox_push(cell, block))
         tri_schedule(ctx, cell);
     return TR_OK;
+}
+
+tr_err tr_try_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,
+                    size_t size)
+{
+    tri_outside_enter(ctx);
+    tr_err err = try_send(ctx, to, type, body, size);
+    tri_outside_leave(ctx);
+    return err;
 }
 
 void tri_send_reserved(struct tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,

@@ -79,7 +79,7 @@ TRI_HOT_INLINE void tri_deliver_tagged(struct tr_ctx *ctx, tr_pid to, struct tri
 {
     uint32_t gen = (uint32_t)(to.bits >> 32);
     uint32_t slot = (uint32_t)to.bits;
-    struct tri_slots *slots = &ctx->sys->slots;
+    const struct tri_slots *slots = ctx->table;
     /* Plain and whole: the mailbox publishes it, and the receiver's load of both parts would
      * have to wait if they were stored one by one. */
     block->address = TRI_ADDRESS(gen, tag);

@@ -25,6 +25,7 @@ void tri_slots_fini(struct tri_slots *slots)
     tri_mem_unmap(slots->cells, slots->slots_max * sizeof *slots->cells);
     tri_mem_unmap(slots->bounds, slots->slots_max * sizeof *slots->bounds);
     tri_free(slots->free);
+    tri_free(slots->lost);
     *slots = (struct tri_slots){0};
 }
 
@@ -62,23 +63,35 @@ static bool commit(struct tri_slots *slots)
     return true;
 }
 
-/* Under the lock. Slot 0 is nobody and is never given out. */
-static bool add_chunk(struct tri_slots *slots)
+/* Makes a chunk's cells and puts them on the free list, the lowest on top. Under the lock. */
+static void fill_chunk(struct tri_slots *slots, uint32_t first, uint32_t gen)
 {
-    uint32_t first = tri_load(&slots->count, TRI_RELAXED); /* Written under this lock only. */
-    if (first >= slots->slots_max || !reserve_free(slots, first + TRI_SLOT_CHUNK) ||
-        (first == slots->committed && !commit(slots)))
-        return false;
     struct tri_cell *cells = &slots->cells[first];
     tri_mem_populate(cells, TRI_SLOT_CHUNK * sizeof *cells);
     for (uint32_t i = 0; i < TRI_SLOT_CHUNK; i++) {
         cells[i].slot = first + i;
-        tri_store(&cells[i].gen, TRI_GEN_STEP, TRI_RELAXED);
+        tri_store(&cells[i].gen, gen, TRI_RELAXED);
         tri_spin_init(&cells[i].lock);
     }
-    tri_store(&slots->count, first + TRI_SLOT_CHUNK, TRI_RELEASE);
+    /* Slot 0 is nobody and is never given out. */
     for (uint32_t i = TRI_SLOT_CHUNK; i-- > (first == 0 ? 1 : 0);)
         slots->free[slots->free_count++] = first + i;
+}
+
+/* Under the lock. */
+static bool add_chunk(struct tri_slots *slots)
+{
+    uint32_t first = tri_load(&slots->count, TRI_RELAXED); /* Written under this lock only. */
+    if (slots->lost_count) {
+        struct tri_lost_chunk lost = slots->lost[--slots->lost_count];
+        fill_chunk(slots, lost.first, lost.gen);
+        return true;
+    }
+    if (first >= slots->slots_max || !reserve_free(slots, first + TRI_SLOT_CHUNK) ||
+        (first == slots->committed && !commit(slots)))
+        return false;
+    fill_chunk(slots, first, TRI_GEN_STEP);
+    tri_store(&slots->count, first + TRI_SLOT_CHUNK, TRI_RELEASE);
     return true;
 }
 
@@ -137,4 +150,95 @@ void tri_slots_flush(struct tr_ctx *ctx)
 {
     if (ctx->slot_count)
         give_back(ctx, ctx->slot_count);
+}
+
+/* ---- Giving memory back -------------------------------------------------- */
+
+/* True if no other thread can be using a cell whose generation is known to be dead. Under
+ * outside_lock. */
+static bool nobody_else(struct tri_worker *worker)
+{
+    struct tr_system *sys = worker->ctx.sys;
+    for (uint32_t i = 0; i < sys->worker_count; i++) {
+        if (sys->workers[i] != worker && tri_load(&sys->workers[i]->parked, TRI_SEQ_CST) != 1)
+            return false;
+    }
+    for (uint32_t i = 0; i < TR_OUTSIDE_MAX; i++) {
+        /* Sequentially consistent: see tri_outside_enter(). */
+        if (sys->outside[i] && tri_load(&sys->outside[i]->busy, TRI_SEQ_CST) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Takes the memory of a chunk that is free as a whole. Under the lock. False if a stray message
+ * is still being turned away there. */
+static bool lose_chunk(struct tri_slots *slots, uint32_t first)
+{
+    struct tri_cell *cells = &slots->cells[first];
+    uint32_t gen = TRI_GEN_STEP;
+    for (uint32_t i = 0; i < TRI_SLOT_CHUNK; i++) {
+        /* Acquire pairs with the release of whoever turned the last message away. */
+        if (tri_load(&cells[i].head, TRI_ACQUIRE) || tri_load(&cells[i].sys, TRI_ACQUIRE))
+            return false;
+        uint32_t g = tri_load(&cells[i].gen, TRI_RELAXED);
+        gen = g > gen ? g : gen;
+    }
+    tri_mem_discard(cells, TRI_SLOT_CHUNK * sizeof *cells);
+    slots->lost[slots->lost_count++] = (struct tri_lost_chunk){first, gen};
+    return true;
+}
+
+/* Loses whole chunks and takes their slots off the free list. Under the lock. */
+static void lose_chunks(struct tri_slots *slots, uint16_t *free_of, uint32_t chunks)
+{
+    for (uint32_t i = 0; i < slots->free_count; i++) {
+        uint32_t chunk = slots->free[i] >> TRI_SLOT_CHUNK_BITS;
+        if (chunk < chunks)
+            free_of[chunk]++;
+    }
+    for (uint32_t chunk = 0; chunk < chunks; chunk++) {
+        if (free_of[chunk] == TRI_SLOT_CHUNK && !lose_chunk(slots, chunk << TRI_SLOT_CHUNK_BITS))
+            free_of[chunk] = 0;
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < slots->free_count; i++) {
+        uint32_t chunk = slots->free[i] >> TRI_SLOT_CHUNK_BITS;
+        if (chunk >= chunks || free_of[chunk] != TRI_SLOT_CHUNK)
+            slots->free[kept++] = slots->free[i];
+    }
+    slots->free_count = kept;
+}
+
+/* Room for as many lost chunks as there are; before the lock is held for long. */
+static bool reserve_lost(struct tri_slots *slots, uint32_t chunks)
+{
+    if (slots->lost_capacity >= chunks)
+        return true;
+    struct tri_lost_chunk *lost = tri_realloc(slots->lost, chunks * sizeof *lost);
+    if (!lost)
+        return false;
+    slots->lost = lost;
+    slots->lost_capacity = chunks;
+    return true;
+}
+
+void tri_slots_trim(struct tri_worker *worker)
+{
+    struct tr_system *sys = worker->ctx.sys;
+    struct tri_slots *slots = &sys->slots;
+    tri_slots_flush(&worker->ctx);
+    uint32_t chunks = tri_load(&slots->count, TRI_ACQUIRE) >> TRI_SLOT_CHUNK_BITS;
+    uint16_t *free_of = chunks > 1 ? tri_calloc(chunks, sizeof *free_of) : NULL;
+    if (!free_of)
+        return;
+    /* Whoever has a slot of the list has taken this lock before: its generation is dead for us.
+     * With the lock held nobody gets one, so the look at the others comes second. */
+    tri_mutex_lock(&sys->outside_lock);
+    tri_spin_lock(&slots->lock);
+    if (slots->free_count >= TRI_SLOT_CHUNK && nobody_else(worker) && reserve_lost(slots, chunks))
+        lose_chunks(slots, free_of, chunks);
+    tri_spin_unlock(&slots->lock);
+    tri_mutex_unlock(&sys->outside_lock);
+    tri_free(free_of);
 }

@@ -4,6 +4,12 @@
  * A PID's generation has two low bits with a meaning: TRI_GEN_ALIVE is set in all PIDs and
  * clear in a free slot, TRI_GEN_BOUNDED says that the mailbox has a bound, so that a sender
  * learns it without touching the cell.
+ *
+ * Chunks of cells that all are free lose their memory when the system is idle; they read as
+ * zeroes then, which no PID's generation matches. Nobody may be between reading a generation
+ * and using its cell at that time. Workers are not while they are parked. Outside threads say
+ * so in ctx->busy; to spare workers that, outside threads see an empty table, so that all of
+ * their sends take the slow path, which knows.
  */
 #ifndef TROUPE_CORE_SLOTS_H
 #define TROUPE_CORE_SLOTS_H
@@ -55,5 +61,26 @@ struct tri_cell *tri_slot_take(struct tr_ctx *ctx);
 void tri_slot_give(struct tr_ctx *ctx, uint32_t slot);
 /* Gives back all slots that the context keeps. */
 void tri_slots_flush(struct tr_ctx *ctx);
+
+/* Gives back the memory of free chunks, if no other thread can be using a cell of theirs. Of a
+ * worker that has been idle for a while. */
+void tri_slots_trim(struct tri_worker *worker);
+
+/*
+ * Around everything an outside thread does with a cell. Sequentially consistent: the trimmer
+ * has seen the generations dead, then looks at `busy`; we set `busy`, then look at generations.
+ * One of the two sees the other. Calls nest.
+ */
+static inline void tri_outside_enter(struct tr_ctx *ctx)
+{
+    if (!ctx->worker)
+        tri_fetch_add(&ctx->busy, 1u, TRI_SEQ_CST);
+}
+
+static inline void tri_outside_leave(struct tr_ctx *ctx)
+{
+    if (!ctx->worker)
+        tri_fetch_sub(&ctx->busy, 1u, TRI_RELEASE);
+}
 
 #endif

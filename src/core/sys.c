@@ -50,9 +50,11 @@ void tri_sys_send(struct tr_ctx *ctx, tr_pid to, enum tri_sys_kind kind, tr_pid 
 {
     uint32_t gen = (uint32_t)(to.bits >> 32);
     struct tri_block *block = tri_sys_new(ctx, gen, kind, from, arg);
+    tri_outside_enter(ctx);
     struct tri_cell *cell = tri_pid_cell(&ctx->sys->slots, to);
     if (cell)
         tri_sys_push(ctx, cell, block);
     else
         tri_sys_stale(ctx, to, block);
+    tri_outside_leave(ctx);
 }

@@ -68,6 +68,7 @@ static bool ctx_init(struct tr_ctx *ctx, struct tr_system *sys, uint16_t id)
     ctx->sys = sys;
     ctx->id = id;
     ctx->tag = TRI_TAG_OWNER(id);
+    ctx->table = id < sys->worker_count ? &sys->slots : &sys->no_slots;
     uint64_t seed = sys->config.seed ? sys->config.seed + id : tri_random_u64();
     tri_prng_seed(&ctx->prng, seed);
     if (!tri_pool_init(&ctx->pool, id, sys->worker_count + TR_OUTSIDE_MAX, sys->pools, &sys->limit))
@@ -341,9 +342,11 @@ void tr_system_run(tr_system *sys)
     if (!sys->config.manual) {
         (void)wait_rest(sys, UINT64_MAX);
         /* Workers give back memory when they have slept for a while; root has no other time. */
-        if (tri_thread_same(sys->creator, tri_thread_self()) &&
-            sys->root->pool.chunk_count > TRI_POOL_SMALL_CHUNKS)
-            tri_pool_trim(&sys->root->pool);
+        if (tri_thread_same(sys->creator, tri_thread_self())) {
+            tri_slots_flush(sys->root);
+            if (sys->root->pool.chunk_count > TRI_POOL_SMALL_CHUNKS)
+                tri_pool_trim(&sys->root->pool);
+        }
         return;
     }
     do {

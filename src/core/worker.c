@@ -2,6 +2,7 @@
 
 #include "core/monitor.h"
 #include "core/sched.h"
+#include "core/slots.h"
 #include "core/timers.h"
 #include "core/turn.h"
 #include "os/clock.h"
@@ -13,6 +14,8 @@
 #define LOOKS_MAX 200u
 /* How long a worker sleeps before it gives memory back. */
 #define TRIM_NS 100000000
+/* A table with more cells than that is worth trimming. */
+#define TRIM_SLOTS 16384u
 
 /* What a place in the ring costs, and when to look again. After a sleep nothing is known, so the
  * first looks come soon: 1, 3, 7 turns. */
@@ -180,7 +183,8 @@ static bool unpark(struct tri_worker *w)
 static void park(struct tri_worker *w)
 {
     struct tr_system *sys = w->ctx.sys;
-    bool trim = w->ctx.pool.chunk_count > TRI_POOL_SMALL_CHUNKS;
+    bool trim = w->ctx.pool.chunk_count > TRI_POOL_SMALL_CHUNKS ||
+                tri_load(&sys->slots.count, TRI_RELAXED) > TRIM_SLOTS;
     tri_pool_flush(&w->ctx.pool);
     tri_store(&w->parked, 1u, TRI_SEQ_CST);
     tri_fetch_add(&sys->parked_count, 1u, TRI_SEQ_CST);
@@ -193,8 +197,10 @@ static void park(struct tri_worker *w)
     tri_count(&w->parks, 1);
     bool woken = tri_park_wait(&w->park, sleep_ns(w, trim));
     (void)unpark(w);
-    if (!woken && trim)
+    if (!woken && trim) {
         tri_pool_trim(&w->ctx.pool);
+        tri_slots_trim(w);
+    }
     tri_monitor_wake(sys->monitor);
     w->turns_to_look = 0; /* The clock first: timers may be due. */
     w->turns_per_look = 0;
