@@ -5,6 +5,23 @@
 #define RING_MASK (TRI_RING_SIZE - 1)
 /* How many cells move between the ring and the overflow list at a time. */
 #define MOVE (TRI_RING_SIZE / 2)
+/* A place is worth moving above this part of wake_cycles: 80 ns of 5 µs, */
+#define MOVE_PARTS 64u
+/* or when this many times wake_cycles are waiting. */
+#define MOVE_BACKLOG 40u
+
+/*
+ * Whether work of so many places, of so many cycles each, is worth moving to another worker. All
+ * of it must take longer than the move; and one place longer than the cache misses of running it
+ * elsewhere (fan-out on two workers takes twice as long as on one if that is not asked), unless
+ * there is so much that others would wait for long.
+ */
+static bool worth_moving(const struct tr_system *sys, uint32_t length, uint32_t cycles)
+{
+    uint64_t work = (uint64_t)length * cycles;
+    return work > sys->wake_cycles &&
+           (cycles > sys->wake_cycles / MOVE_PARTS || work > sys->wake_cycles * MOVE_BACKLOG);
+}
 
 /* Wakes a worker that sleeps, unless one is already looking for work: it will find this. */
 static void wake_if_worth(struct tri_worker *worker, uint32_t length)
@@ -15,8 +32,7 @@ static void wake_if_worth(struct tri_worker *worker, uint32_t length)
     if (tri_load(&sys->parked_count, TRI_RELAXED) == 0 ||
         tri_load(&sys->searching, TRI_RELAXED) != 0)
         return;
-    uint64_t work = (uint64_t)length * tri_load(&worker->turn_cycles, TRI_RELAXED);
-    if (work > sys->wake_cycles)
+    if (worth_moving(sys, length, tri_load(&worker->turn_cycles, TRI_RELAXED)))
         tri_sched_wake_one(sys);
 }
 
@@ -181,10 +197,10 @@ struct tri_cell *tri_sched_steal(struct tri_worker *worker)
         if (victim == worker)
             continue;
         uint32_t length = tri_sched_length(victim);
-        uint64_t work = (uint64_t)length * tri_load(&victim->turn_cycles, TRI_RELAXED);
         /* Relaxed: hints, both. */
         bool stuck = tri_load(&victim->stuck, TRI_RELAXED);
-        if (length == 0 || (!stuck && work <= sys->wake_cycles))
+        uint32_t cycles = tri_load(&victim->turn_cycles, TRI_RELAXED);
+        if (length == 0 || (!stuck && !worth_moving(sys, length, cycles)))
             continue;
         uint32_t count;
         struct tri_cell *cell = steal_ring(worker, victim);
