@@ -8,6 +8,7 @@
 #define TROUPE_ACTOR_H
 
 #include "troupe/message.h"
+#include "troupe/router.h"
 
 TR_BEGIN_DECLS
 
@@ -41,7 +42,8 @@ struct tr_actor {
     const struct tr_type *batch_type;
     uint32_t batch_max; /* 1 … TR_BATCH_MAX; 0: no batches */
 
-    uint32_t flags; /* TR_ACTOR_… */
+    uint32_t flags;     /* TR_ACTOR_… */
+    uint32_t stash_max; /* messages put aside at most (tr_stash); 0: TR_STASH_MAX_DEFAULT */
 
     /* Lifecycle hooks, all optional. `restarting` runs on the old state when the
      * supervisor chose a restart and the children have ended; `restarted` after init;
@@ -50,6 +52,13 @@ struct tr_actor {
     void (*restarted)(tr_ctx *ctx, void *state, tr_err why);
     void (*stopping)(tr_ctx *ctx, void *state);
 };
+
+/*
+ * Flag: the actor's children end one after the other, the newest first, each when the one before
+ * is gone; for children that need those that were there before them. Without it all are told at
+ * once, the newest first, and end on whatever workers are free.
+ */
+#define TR_ACTOR_ENDS_IN_ORDER (1u << 8)
 
 /* Most messages in one batch. */
 #define TR_BATCH_MAX 8192u
@@ -90,12 +99,24 @@ struct tr_supervision {
 
 /* ---- Spawning ------------------------------------------------------------ */
 
+struct tr_middleware;
+
 struct tr_spawn_args {
     const struct tr_actor *actor;
     const char *name; /* optional: enter it in the registry; copied; <= TR_NAME_SIZE_MAX */
     const void *arg;  /* optional: actor->arg_size bytes, copied; zeroes if NULL */
     const struct tr_supervision *supervise; /* optional; borrowed for the actor's life */
     unsigned mailbox_max; /* messages waiting at most; 0: no bound but the memory cap */
+
+    /* Routers: see troupe/router.h. */
+    unsigned pool;             /* n: a router in front of n such actors; <= TR_ROUTEES_MAX */
+    enum tr_route route;       /* how the router chooses */
+    tr_route_key_fn route_key; /* with TR_ROUTE_HASH */
+    const tr_pid *group; /* with group_size and no actor: a router in front of these; copied */
+    unsigned group_size; /* <= TR_ROUTEES_MAX */
+
+    /* Optional: around each message of this actor; borrowed for the life of the system. */
+    const struct tr_middleware *const *middleware;
 };
 
 #define TR_NAME_SIZE_MAX 255u
@@ -109,6 +130,11 @@ struct tr_spawn_args {
  */
 #define tr_spawn(ctx, ...) tr_spawn_((ctx), &(struct tr_spawn_args){.actor = __VA_ARGS__})
 TR_API tr_pid tr_spawn_(tr_ctx *ctx, const struct tr_spawn_args *args) TR_MUST_USE;
+
+/* tr_spawn_group(ctx, pids, count, .route = TR_ROUTE_RANDOM, …): a router in front of actors that
+ * are there already; at least the route is given. A group may be empty at first. */
+#define tr_spawn_group(ctx, pids, count, ...) \
+    tr_spawn_((ctx), &(struct tr_spawn_args){.group = (pids), .group_size = (count), __VA_ARGS__})
 
 /* The actor this context runs; nobody outside of actors. */
 TR_API tr_pid tr_self(const tr_ctx *ctx);
@@ -145,6 +171,21 @@ TR_API extern const struct tr_type tr_down_type;
 TR_API void tr_watch(tr_ctx *ctx, tr_pid pid);
 /* A tr_down that is in the mailbox already still arrives. */
 TR_API void tr_unwatch(tr_ctx *ctx, tr_pid pid);
+
+/* ---- Links --------------------------------------------------------------- */
+
+/*
+ * Ties this actor to another, both ways: when one of them loses its state by a failure (it is
+ * restarted, or ends with an error), the other fails with TR_ELINK, once, and its own supervisor
+ * decides; its failure's text names the first one and its error. The link is used up then; who
+ * wants it again calls tr_link() in init. An end without an error unties it silently.
+ * Idempotent. Actors only. TR_ENOACTOR (nobody), TR_EINVAL (itself), TR_ENOMEM. To an actor that
+ * is gone: TR_OK, and this one fails as soon as that is known.
+ */
+TR_API TR_MUST_USE tr_err tr_link(tr_ctx *ctx, tr_pid pid);
+/* Unties them. Whoever failed before knows nothing of it: a failure of `pid` is ignored here from
+ * now on, a failure of this actor may still reach `pid` until it has heard. Actors only. */
+TR_API void tr_unlink(tr_ctx *ctx, tr_pid pid);
 
 /* ---- Failing ------------------------------------------------------------- */
 

@@ -44,6 +44,7 @@ struct tr_config {
     void *log_user;
     struct tr_clock clock;
     struct tr_random_source random;
+    const struct tr_middleware *const *middleware; /* NULL-terminated; borrowed for its life */
     uint64_t seed; /* for manual systems: of tr_random(); 0: from the random port */
 };
 

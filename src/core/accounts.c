@@ -11,8 +11,10 @@ bool tr_accounts_balance(const struct tr_accounts *a)
     return a->accepted == right;
 }
 
+/* What was put aside is queued: it is added here, and not found by waiting(). */
 static void add_counts(struct tr_accounts *sum, const struct tri_counts *c)
 {
+    sum->queued += tri_load(&c->stashed, TRI_RELAXED);
     sum->accepted += tri_load(&c->accepted, TRI_RELAXED);
     sum->processed += tri_load(&c->processed, TRI_RELAXED);
     sum->dropped += tri_load(&c->dropped, TRI_RELAXED);
@@ -64,7 +66,7 @@ void tr_system_accounts(tr_system *sys, struct tr_accounts *ret)
     }
     tri_mutex_unlock(&sys->outside_lock);
     if (tri_system_at_rest(sys)) {
-        ret->queued = waiting_everywhere(sys);
+        ret->queued += waiting_everywhere(sys);
         return;
     }
     /* While messages flow, what is not yet accounted for must be on its way. */
@@ -91,6 +93,7 @@ tr_err tr_actor_accounts(tr_ctx *ctx, tr_pid pid, struct tr_accounts *ret)
             ret->dead[i] = cold->dead[i];
     }
     ret->queued = tri_load(&cell->held, TRI_ACQUIRE) || ctx->cell == cell ? waiting(cell) : 0;
+    ret->queued += tri_stash_waiting(cell);
     ret->accepted = done + ret->queued;
     return TR_OK;
 }

@@ -29,10 +29,12 @@
 #define TRI_CELL_INITED 128u    /* init succeeded: stop is owed */
 #define TRI_CELL_RESTARTED 256u /* the next init is a restart's */
 #define TRI_CELL_SPAWNED 512u   /* it had children: look under the lock whether it still has */
+#define TRI_CELL_AGAIN 2048u    /* another behaviour, or messages to handle before the mailbox */
+#define TRI_CELL_KIND 4096u     /* `actor` is that of a tri_kind */
 /* Flags that keep a cell off the short path for good. */
 #define TRI_CELL_SLOW                                                                              \
     (TRI_CELL_STOP | TRI_CELL_FIRST_DONE | TRI_CELL_PROXY | TRI_CELL_GUARDIAN | TRI_CELL_BOUNDED | \
-     TRI_CELL_BATCHES)
+     TRI_CELL_BATCHES | TRI_CELL_AGAIN)
 
 /* (cell->mode & TRI_MODE_MASK) == TRI_MODE_SHORT: running, and nothing keeps it off the short
  * path. */
@@ -47,6 +49,9 @@
 #endif
 
 struct tri_cold;
+
+/* Whether a cell is to be told when its last child has ended. */
+enum tri_wants_gone { TRI_GONE_NO, TRI_GONE_AT_ONCE, TRI_GONE_IN_ORDER };
 
 struct tri_cell {
     /* Line 0: what a message needs. */
@@ -72,7 +77,7 @@ struct tri_cell {
         uint32_t mode;
     };
     uint16_t owner;          /* pool that `data` came from */
-    bool wants_gone;         /* under lock: tell this cell when the last child has ended */
+    uint8_t wants_gone;      /* enum tri_wants_gone; under lock */
     struct tri_block *first; /* next message to process */
     const struct tr_actor *actor;
     void *data;                         /* state, then the spawn argument */

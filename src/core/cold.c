@@ -31,6 +31,9 @@ void tri_cold_free(struct tri_cell *cell)
     tri_pids_fini(&cold->watchers);
     tri_pids_fini(&cold->probers);
     tri_pids_fini(&cold->watching);
+    tri_pids_fini(&cold->links);
+    tri_free(cold->below);
+    tri_free(cold->owned);
     tri_calls_fini(&cold->calls);
     tri_free(cold->timers.items);
     tri_free(cold->fail_text);

@@ -7,6 +7,7 @@
 #include "core/calls.h"
 #include "core/ctx.h"
 #include "core/pids.h"
+#include "core/stash.h"
 #include "core/supervise.h"
 #include "core/timers.h"
 
@@ -23,6 +24,13 @@ struct tri_cold {
     struct tri_pids watchers; /* who gets a tr_down */
     struct tri_pids probers;  /* who gets a TRI_SYS_GONE: they wait for an answer */
     struct tri_pids watching; /* whose watcher this is */
+    struct tri_pids links;    /* who fails with this one, and it with them */
+    tr_pid link_failed;       /* one of them did while this one was suspended */
+    tr_err link_reason;
+    struct tri_stash stash;
+    const struct tr_behaviour **below; /* TR_BEHAVIOURS_MAX; what tr_unbecome() goes back to */
+    uint32_t below_count;
+    void *owned; /* freed with the cell; of a router: its tri_router_spec */
     struct tri_actor_timers timers;
     struct tri_calls calls;
     struct tri_timer call_timer;
@@ -32,6 +40,7 @@ struct tri_cold {
     uint64_t active_ns;           /* when the last message came */
     struct tri_restarts restarts; /* written by the supervisor while this one is suspended */
     tr_err fail_code;
+    const struct tr_actor *fail_actor; /* the user's own table */
     tr_err end_reason;
     char *fail_text;
     struct tri_proxy *proxy;

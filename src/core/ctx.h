@@ -26,6 +26,7 @@ struct tri_counts {
     TRI_ATOMIC(uint64_t) dropped;
     TRI_ATOMIC(uint64_t) dead[TR_DEAD_REASON_COUNT];
     TRI_ATOMIC(uint64_t) unknown;
+    TRI_ATOMIC(uint64_t) stashed; /* put aside less taken out: all contexts together, >= 0 */
     TRI_ATOMIC(uint64_t) spawned;
     TRI_ATOMIC(uint64_t) ended;
     TRI_ATOMIC(uint64_t) failed;
@@ -53,8 +54,8 @@ struct tr_ctx {
     uint64_t spare;            /* keeps `pool` where the public headers expect it */
     uint32_t tag;              /* of a small block of this context's pool, without flags */
     uint16_t id;
-    bool attention; /* the handler did something that ends the short path */
-    bool unhandled; /* … by not handling its message */
+    bool attention;    /* the handler did something that ends the short path */
+    uint8_t unhandled; /* … by not handling its message: 1 + enum tr_dead_reason */
 
     struct tri_pool pool;
     struct tri_counts counts;
@@ -64,6 +65,8 @@ struct tr_ctx {
     uint32_t slots[TRI_SLOT_CACHE];
     uint32_t slot_count;
     struct tri_prng prng;
+    bool stashed;        /* the handler has put its message aside */
+    bool showing;        /* a middleware's send or spawn runs: what it sends is not shown again */
     bool in_use;         /* outside contexts: taken; under outside_lock */
     tr_err fail_code;    /* what the last tr_fail() returned, */
     char fail_text[256]; /* and what it wrote */
@@ -143,6 +146,7 @@ struct tri_worker {
 };
 
 struct tri_names;
+struct tri_kinds;
 struct tri_events;
 struct tri_offload;
 struct tri_monitor;
@@ -209,6 +213,8 @@ struct tr_system {
     TRI_ATOMIC(uint32_t) rest_waiters;
 
     struct tri_names *names;
+    struct tri_kinds *kinds;
+    uint32_t shown; /* TRI_SHOW_…: what the system's middleware wants to see */
     struct tri_events *events;
     struct tri_offload *offload;
     struct tri_monitor *monitor;

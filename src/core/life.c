@@ -2,8 +2,11 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "core/behaviour.h"
 #include "core/cold.h"
 #include "core/events.h"
+#include "core/kind.h"
+#include "core/links.h"
 #include "core/log.h"
 #include "core/mailbox.h"
 #include "core/names.h"
@@ -64,6 +67,14 @@ bool tri_life_adopt(struct tr_ctx *ctx, struct tri_cell *parent, struct tri_cell
     return takes;
 }
 
+/* Under the parent's lock, which has children: a linked one has not ended. */
+static void stop_newest(struct tr_ctx *ctx, struct tri_cell *parent)
+{
+    struct tri_cell *child = cell_at(ctx->sys, parent->child_first);
+    uint32_t gen = tri_load(&child->gen, TRI_RELAXED);
+    tri_sys_push(ctx, child, tri_sys_new(ctx, gen, TRI_SYS_STOP, TR_NOBODY, TR_OK));
+}
+
 void tri_life_orphan(struct tr_ctx *ctx, struct tri_cell *child)
 {
     if (child->parent == 0)
@@ -76,6 +87,8 @@ void tri_life_orphan(struct tr_ctx *ctx, struct tri_cell *child)
         parent->child_first = child->sib_next;
     if (child->sib_next)
         cell_at(ctx->sys, child->sib_next)->sib_prev = child->sib_prev;
+    if (parent->wants_gone == TRI_GONE_IN_ORDER && parent->child_first)
+        stop_newest(ctx, parent);
     if (parent->child_first == 0 && parent->wants_gone)
         /* Under the lock the parent is still there; if it is not when this arrives, the
          * generation tells. */
@@ -105,9 +118,13 @@ static void tell_children(struct tr_ctx *ctx, struct tri_cell *cell, enum tri_sy
 static void stop_children(struct tr_ctx *ctx, struct tri_cell *cell)
 {
     tri_spin_lock(&cell->lock);
-    cell->wants_gone = true;
+    bool in_order = cell->actor->flags & TR_ACTOR_ENDS_IN_ORDER;
+    cell->wants_gone = in_order ? TRI_GONE_IN_ORDER : TRI_GONE_AT_ONCE;
+    if (in_order && cell->child_first)
+        stop_newest(ctx, cell);
     tri_spin_unlock(&cell->lock);
-    tell_children(ctx, cell, TRI_SYS_STOP, TR_OK, 0);
+    if (!in_order)
+        tell_children(ctx, cell, TRI_SYS_STOP, TR_OK, 0);
 }
 
 /* ---- Start --------------------------------------------------------------- */
@@ -144,6 +161,7 @@ void tri_life_failed(struct tr_ctx *ctx, struct tri_cell *cell, tr_err err)
         return;
     }
     cold->fail_code = err;
+    cold->fail_actor = tri_kind_base(cell);
     if (!cold->fail_text)
         cold->fail_text = tri_calloc(1, 256);
     if (cold->fail_text) {
@@ -185,7 +203,7 @@ static bool read_child(struct tr_ctx *ctx, struct tri_cell *parent, tr_pid pid,
     const struct tri_cell *child = tri_pid_cell(&ctx->sys->slots, pid);
     if (child) {
         ret->pid = pid;
-        ret->actor = child->actor;
+        ret->actor = child->cold->fail_actor;
         ret->policy = child->supervise;
         ret->restarts = child->cold->restarts;
         ret->text[0] = '\0';
@@ -301,7 +319,7 @@ static void on_restart(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t arg)
         return;
     }
     cold->fail_code = (tr_err)(uint32_t)arg;
-    if (delay_ms && cell->state == TRI_SUSPENDED) {
+    if (delay_ms) { /* Also siblings that have not failed: the group comes back together. */
         tri_state_move(&cell->state, TRI_BACKOFF);
         tri_timer_arm(ctx, &cold->backoff_timer, tri_ctx_now_ns(ctx) + delay_ms * 1000000u);
         return;
@@ -321,12 +339,15 @@ void tri_life_restart(struct tr_ctx *ctx, struct tri_cell *cell)
     ctx->attention = false;
     tri_timers_end(ctx, cell);
     tri_calls_fini(&cell->cold->calls);
+    tri_links_tell(ctx, cell, tri_ctx_self(ctx), cell->cold->fail_code);
+    tri_behaviour_reset(ctx, cell);
+    tri_stash_restart(cell);
     if (actor->state_size)
         memset(cell->data, 0, actor->state_size);
     cell->flags &= (uint16_t) ~(TRI_CELL_INITED | TRI_CELL_IDLE_TIMER);
     cell->flags |= TRI_CELL_RESTARTED;
     tri_spin_lock(&cell->lock);
-    cell->wants_gone = false;
+    cell->wants_gone = TRI_GONE_NO;
     tri_spin_unlock(&cell->lock);
     tri_count(&ctx->counts.restarted, 1);
     tri_state_move(&cell->state, TRI_STARTING);
@@ -342,6 +363,7 @@ static void on_resume(struct tr_ctx *ctx, struct tri_cell *cell)
     }
     tri_state_move(&cell->state, TRI_RUNNING);
     tell_children(ctx, cell, TRI_SYS_RESUME, 0, 0); /* Those whose failure was escalated. */
+    tri_links_resumed(ctx, cell);
 }
 
 /* ---- End ----------------------------------------------------------------- */
@@ -351,6 +373,8 @@ void tri_life_stop(struct tr_ctx *ctx, struct tri_cell *cell, tr_err reason)
     cell->flags &= (uint16_t)~TRI_CELL_STOP;
     if (cell->state == TRI_STOPPING || cell->state == TRI_FREE)
         return;
+    if (!reason && cell->state == TRI_SUSPENDED)
+        reason = cell->cold->fail_code; /* It failed, and nobody brought it back. */
     if (reason && tri_cold(cell))
         cell->cold->end_reason = reason;
     if (cell->actor && cell->actor->stopping && (cell->flags & TRI_CELL_INITED))
@@ -377,6 +401,8 @@ static void end_cold(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid self)
 {
     struct tri_cold *cold = cell->cold;
     tri_timers_end(ctx, cell);
+    tri_stash_end(ctx, cell, self);
+    tri_links_tell(ctx, cell, self, cold->end_reason);
     if (cold->subscribed)
         tri_events_forget(ctx->sys, self);
     tr_pid other;
@@ -533,8 +559,12 @@ static void on_sys(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *
     case TRI_SYS_RESUME:
         on_resume(ctx, cell);
         break;
+    case TRI_SYS_LINK:
+    case TRI_SYS_UNLINK:
+        tri_links_handle(ctx, cell, block);
+        break;
     case TRI_SYS_LINK_FAILED:
-        tri_life_failed(ctx, cell, TR_ELINK);
+        tri_links_failed(ctx, cell, block->from, (tr_err)block->call);
         break;
     case TRI_SYS_BACKOFF_TIMER:
         if (cell->state == TRI_BACKOFF)

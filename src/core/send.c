@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "core/cold.h"
 #include "core/log.h"
+#include "core/middleware.h"
 
 /* ---- Memory -------------------------------------------------------------- */
 
@@ -162,9 +163,22 @@ static bool bound_take(struct tr_ctx *ctx, struct tri_cell *cell)
 
 static void deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
 {
-    struct tri_cell *cell = tri_slot_cell(&ctx->sys->slots, (uint32_t)to.bits);
+    if ((ctx->sys->shown & TRI_SHOW_SEND) && !ctx->showing && !(block->flags & TRI_BLOCK_POISON))
+        tri_middleware_send(ctx, to, block);
+    else
+        tri_deliver_shown(ctx, to, block);
+}
+
+void tri_deliver_shown(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
+{
     uint32_t gen = (uint32_t)(to.bits >> 32);
-    if (!cell || tri_load(&cell->gen, TRI_RELAXED) != gen || !(gen & TRI_GEN_ALIVE)) {
+    struct tri_cell *cell = tri_pid_cell(&ctx->sys->slots, to);
+    if (!cell && (block->flags & TRI_BLOCK_POISON)) {
+        tri_count(&ctx->counts.processed, 1); /* Whom it should end has ended. */
+        tri_block_free(ctx, block);
+        return;
+    }
+    if (!cell) {
         bool closing = tri_load(&ctx->sys->phase, TRI_RELAXED) == TRI_CLOSED;
         tri_dead_letter(ctx, to, block, closing ? TR_DEAD_CLOSING : TR_DEAD_NO_ACTOR);
         return;
@@ -208,6 +222,12 @@ static tr_err try_send(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const
     memcpy(tri_block_body(block), body, size);
     block->from = tri_ctx_self(ctx);
     tri_count(&ctx->counts.accepted, 1);
+    if ((gen & TRI_GEN_SHOWN) && !ctx->showing) {
+        if (gen & TRI_GEN_BOUNDED) /* Taken again on delivery, unless the middleware drops it. */
+            tri_fetch_sub(&tri_cell_bound(&ctx->sys->slots, cell)->waiting, 1u, TRI_RELAXED);
+        tri_middleware_send(ctx, to, block);
+        return TR_OK;
+    }
     tri_store(&block->gen, gen, TRI_RELAXED);
     if (tri_mailbox_push(cell, block))
         tri_schedule(ctx, cell);
@@ -356,18 +376,40 @@ void tri_dead_letter_event(struct tr_ctx *ctx, tr_pid to, tr_pid from, const str
         tr_publish_(ctx, &tr_dead_letter_type, &event, sizeof event);
 }
 
+tr_err tri_dead_error(enum tr_dead_reason reason)
+{
+    switch (reason) {
+    case TR_DEAD_REFUSED:
+    case TR_DEAD_MEMORY:
+        return TR_EFULL;
+    case TR_DEAD_CLOSING:
+        return TR_ECLOSING;
+    case TR_DEAD_UNHANDLED:
+        return TR_EUNHANDLED;
+    default:
+        return TR_ENOACTOR;
+    }
+}
+
+tr_err tri_send_refuse(struct tr_ctx *ctx, enum tr_dead_reason reason)
+{
+    ctx->unhandled = (uint8_t)(1 + reason);
+    ctx->attention = true;
+    return TR_OK;
+}
+
+tr_err tr_unhandled(tr_ctx *ctx)
+{
+    return tri_send_refuse(ctx, TR_DEAD_UNHANDLED);
+}
+
 void tri_dead_letter(struct tr_ctx *ctx, tr_pid to, struct tri_block *block,
                      enum tr_dead_reason reason)
 {
     tr_pid from = block->from;
     if (block->flags & TRI_BLOCK_REQUEST) {
-        struct tr_request_failed failed = {.call = block->call, .to = to, .reason = TR_ENOACTOR};
-        if (reason == TR_DEAD_REFUSED || reason == TR_DEAD_MEMORY)
-            failed.reason = TR_EFULL;
-        else if (reason == TR_DEAD_CLOSING)
-            failed.reason = TR_ECLOSING;
-        else if (reason == TR_DEAD_UNHANDLED)
-            failed.reason = TR_EUNHANDLED;
+        struct tr_request_failed failed = {
+            .call = block->call, .to = to, .reason = tri_dead_error(reason)};
         tri_send_reserved(ctx, from, &tr_request_failed_type, &failed, block->call,
                           TRI_BLOCK_REPLY);
     }

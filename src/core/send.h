@@ -70,7 +70,7 @@ void tri_dead_letter(struct tr_ctx *ctx, tr_pid to, struct tri_block *block,
 void tri_dead_letter_event(struct tr_ctx *ctx, tr_pid to, tr_pid from, const struct tr_type *type,
                            enum tr_dead_reason reason);
 
-/* The slow half of tri_deliver(): nobody there, a bounded mailbox, or the end. */
+/* The slow half of tri_deliver(): nobody there, a bounded mailbox, middleware, or the end. */
 void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_block *block);
 
 /* The same for a block whose tag is known, and not stored yet. */
@@ -84,7 +84,7 @@ TRI_HOT_INLINE void tri_deliver_tagged(struct tr_ctx *ctx, tr_pid to, struct tri
      * have to wait if they were stored one by one. */
     block->address = TRI_ADDRESS(gen, tag);
     tri_count(&ctx->counts.accepted, 1);
-    if (TRI_UNLIKELY(slot >= tri_load(&slots->count, TRI_ACQUIRE) || (gen & TRI_GEN_BOUNDED))) {
+    if (TRI_UNLIKELY(slot >= tri_load(&slots->count, TRI_ACQUIRE) || (gen & TRI_GEN_ODD))) {
         tri_deliver_odd(ctx, to, block);
         return;
     }
@@ -98,6 +98,14 @@ TRI_HOT_INLINE void tri_deliver_tagged(struct tr_ctx *ctx, tr_pid to, struct tri
     if (tri_mailbox_push(cell, block))
         tri_schedule(ctx, cell);
 }
+
+/* The same after the middleware. */
+void tri_deliver_shown(struct tr_ctx *ctx, tr_pid to, struct tri_block *block);
+
+/* At the end of a handler: the message being handled becomes a dead letter for that reason. */
+tr_err tri_send_refuse(struct tr_ctx *ctx, enum tr_dead_reason reason);
+/* What a tr_request_failed says about a request that became a dead letter. */
+tr_err tri_dead_error(enum tr_dead_reason reason);
 
 TRI_HOT_INLINE void tri_deliver(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
 {
@@ -117,6 +125,8 @@ enum tri_sys_kind {
     TRI_SYS_CHILDREN_GONE,
     TRI_SYS_RESTART, /* call: delay in ms << 32 | error */
     TRI_SYS_RESUME,
+    TRI_SYS_LINK,        /* from: who links itself to this one */
+    TRI_SYS_UNLINK,      /* from: who takes that back, or has ended without an error */
     TRI_SYS_LINK_FAILED, /* from: who failed; call: the error */
     TRI_SYS_TIMER,       /* a tri_timer of tr_after() or tr_every() */
     TRI_SYS_CALL_TIMER,

@@ -1,9 +1,10 @@
 /*
  * core/slots.h - the PID table.
  *
- * A PID's generation has two low bits with a meaning: TRI_GEN_ALIVE is set in all PIDs and
- * clear in a free slot, TRI_GEN_BOUNDED says that the mailbox has a bound, so that a sender
- * learns it without touching the cell.
+ * A PID's generation has three low bits with a meaning: TRI_GEN_ALIVE is set in all PIDs and
+ * clear in a free slot, TRI_GEN_BOUNDED says that the mailbox has a bound, TRI_GEN_SHOWN that the
+ * system's middleware wants to see what is sent, so that a sender learns it without touching the
+ * cell.
  *
  * Chunks of cells that all are free lose their memory when the system is idle; they read as
  * zeroes then, which no PID's generation matches. Nobody may be between reading a generation
@@ -19,7 +20,9 @@
 
 #define TRI_GEN_BOUNDED 1u
 #define TRI_GEN_ALIVE 2u
-#define TRI_GEN_STEP 4u
+#define TRI_GEN_SHOWN 4u
+#define TRI_GEN_ODD (TRI_GEN_BOUNDED | TRI_GEN_SHOWN) /* not for the short path of sending */
+#define TRI_GEN_STEP 8u
 
 /* What a bounded mailbox counts; as stable as the cells are. */
 struct tri_bound {

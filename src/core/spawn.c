@@ -3,14 +3,12 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "core/cold.h"
+#include "core/kind.h"
 #include "core/life.h"
+#include "core/middleware.h"
 #include "core/names.h"
+#include "core/router.h"
 #include "core/send.h"
-
-static tr_pid nobody(tr_err err)
-{
-    return (tr_pid){(uint64_t)err << 32};
-}
 
 /* State and argument in one block. False when out of memory. */
 static bool make_data(struct tr_ctx *ctx, struct tri_cell *cell, const struct tr_actor *actor,
@@ -43,9 +41,16 @@ static bool make_data(struct tr_ctx *ctx, struct tri_cell *cell, const struct tr
     return true;
 }
 
-static tr_err check_args(const struct tr_spawn_args *args)
+static tr_err check_args(struct tr_ctx *ctx, const struct tr_spawn_args *args)
 {
     const struct tr_actor *actor = args->actor;
+    tr_err err = tri_router_check(ctx, args);
+    if (err)
+        return err;
+    if (tri_middleware_count(args->middleware) > TR_MIDDLEWARE_MAX)
+        return tr_fail(ctx, TR_EINVAL, "a chain of more than %u middlewares", TR_MIDDLEWARE_MAX);
+    if (tri_router_is_group(args))
+        actor = &tri_router_actor;
     if (!actor || !actor->receive || actor->state_size > TR_MESSAGE_SIZE_MAX ||
         actor->arg_size > TR_MESSAGE_SIZE_MAX || actor->batch_max > TR_BATCH_MAX)
         return TR_EINVAL;
@@ -54,12 +59,16 @@ static tr_err check_args(const struct tr_spawn_args *args)
     if (args->name &&
         (*args->name == '\0' || strnlen(args->name, TR_NAME_SIZE_MAX + 1) > TR_NAME_SIZE_MAX))
         return TR_EINVAL;
-    return tri_supervision_invalid(args->supervise) ? TR_EINVAL : TR_OK;
+    const char *wrong = tri_supervision_invalid(args->supervise);
+    return wrong ? tr_fail(ctx, TR_EINVAL, "supervise: %s", wrong) : TR_OK;
 }
 
 /* A claimed cell with everything at its start. */
-static struct tri_cell *take_cell(struct tr_ctx *ctx, bool bounded)
+static struct tri_cell *take_cell(struct tr_ctx *ctx, uint32_t odd)
 {
+    if (ctx->sys->shown & TRI_SHOW_SEND)
+        odd |= TRI_GEN_SHOWN;
+
     struct tri_cell *cell = tri_slot_take(ctx);
     if (!cell)
         return NULL;
@@ -70,10 +79,9 @@ static struct tri_cell *take_cell(struct tr_ctx *ctx, bool bounded)
     cell->supervise = NULL;
     cell->parent = 0;
     cell->child_first = 0;
-    cell->wants_gone = false;
+    cell->wants_gone = TRI_GONE_NO;
     cell->data = NULL;
-    uint32_t gen = tri_load(&cell->gen, TRI_RELAXED) | TRI_GEN_ALIVE |
-                   (bounded ? TRI_GEN_BOUNDED : 0);
+    uint32_t gen = tri_load(&cell->gen, TRI_RELAXED) | TRI_GEN_ALIVE | odd;
     /* Release: who got the PID through other memory sees a cell that is ready for mail. */
     tri_store(&cell->pid_bits, (uint64_t)gen << 32 | cell->slot, TRI_RELEASE);
     tri_count(&ctx->counts.spawned, 1);
@@ -95,6 +103,8 @@ static tr_err fill_cell(struct tr_ctx *ctx, struct tri_cell *cell, const struct 
     cell->supervise = args->supervise;
     if (args->actor->batch_max)
         cell->flags |= TRI_CELL_BATCHES;
+    if (!tri_kind_set(ctx, cell, args->actor, NULL, args->middleware))
+        return TR_ENOMEM;
     if (!make_data(ctx, cell, args->actor, args->arg))
         return TR_ENOMEM;
     if (args->mailbox_max) {
@@ -120,24 +130,29 @@ static tr_err fill_cell(struct tr_ctx *ctx, struct tri_cell *cell, const struct 
     return TR_OK;
 }
 
-tr_pid tr_spawn_(tr_ctx *ctx, const struct tr_spawn_args *args)
+/* Gives a cell to `args->actor`, which frees `owned` at its end, if that is not NULL. */
+static tr_pid start(struct tr_ctx *ctx, const struct tr_spawn_args *args, void *owned)
 {
-    struct tr_system *sys = ctx->sys;
-    tr_err err = check_args(args);
-    if (err)
-        return nobody(err);
-    if (!ctx->cell && tri_load(&sys->phase, TRI_ACQUIRE) != TRI_OPEN)
-        return nobody(TR_ECLOSING);
-    struct tri_cell *parent = ctx->cell ? ctx->cell : sys->guardian;
-    struct tri_cell *cell = take_cell(ctx, args->mailbox_max != 0);
-    if (!cell)
-        return nobody(TR_EFULL);
-    err = fill_cell(ctx, cell, args);
+    struct tri_cell *parent = ctx->cell ? ctx->cell : ctx->sys->guardian;
+    struct tri_cell *cell = take_cell(ctx, args->mailbox_max ? TRI_GEN_BOUNDED : 0);
+    if (!cell) {
+        tri_free(owned);
+        return tr_nobody(TR_EFULL);
+    }
+    tr_err err = TR_OK;
+    if (owned && !tri_cold(cell)) {
+        tri_free(owned);
+        err = TR_ENOMEM;
+    } else if (owned) {
+        cell->cold->owned = owned;
+    }
+    if (!err)
+        err = fill_cell(ctx, cell, args);
     if (!err && !tri_life_adopt(ctx, parent, cell))
         err = TR_ECLOSING;
     if (err) {
         abandon(ctx, cell);
-        return nobody(err);
+        return tr_nobody(err);
     }
     if (ctx->cell)
         ctx->cell->flags |= TRI_CELL_SPAWNED;
@@ -150,6 +165,30 @@ tr_pid tr_spawn_(tr_ctx *ctx, const struct tr_spawn_args *args)
     }
     tri_schedule(ctx, cell);
     return pid;
+}
+
+tr_pid tri_spawn(struct tr_ctx *ctx, const struct tr_spawn_args *args)
+{
+    tr_err err = check_args(ctx, args);
+    if (err)
+        return tr_nobody(err);
+    if (!ctx->cell && tri_load(&ctx->sys->phase, TRI_ACQUIRE) != TRI_OPEN)
+        return tr_nobody(TR_ECLOSING);
+    if (!args->pool && !tri_router_is_group(args))
+        return start(ctx, args, NULL);
+    struct tri_router_spec *spec = tri_router_spec(args);
+    if (!spec)
+        return tr_nobody(TR_ENOMEM);
+    const struct tr_spawn_args router = {
+        .actor = &tri_router_actor, .name = args->name, .supervise = args->supervise};
+    return start(ctx, &router, spec);
+}
+
+tr_pid tr_spawn_(tr_ctx *ctx, const struct tr_spawn_args *args)
+{
+    if ((ctx->sys->shown & TRI_SHOW_SPAWN) && !ctx->showing)
+        return tri_middleware_spawn(ctx, args);
+    return tri_spawn(ctx, args);
 }
 
 /* ---- Cells that are no user's actors -------------------------------------- */
@@ -166,7 +205,7 @@ static const struct tr_actor proxy_actor = {.name = "proxy", .receive = guardian
 
 struct tri_cell *tri_spawn_guardian(struct tr_ctx *ctx)
 {
-    struct tri_cell *cell = take_cell(ctx, false);
+    struct tri_cell *cell = take_cell(ctx, 0);
     if (!cell)
         return NULL;
     cell->actor = &guardian_actor;
@@ -178,14 +217,14 @@ struct tri_cell *tri_spawn_guardian(struct tr_ctx *ctx)
 
 tr_pid tri_spawn_proxy(struct tr_ctx *ctx, struct tri_proxy *proxy)
 {
-    struct tri_cell *cell = take_cell(ctx, false);
+    struct tri_cell *cell = take_cell(ctx, 0);
     if (!cell)
-        return nobody(TR_EFULL);
+        return tr_nobody(TR_EFULL);
     struct tri_cold *cold = tri_cold(cell);
     cell->actor = &proxy_actor;
     if (!cold) {
         abandon(ctx, cell);
-        return nobody(TR_ENOMEM);
+        return tr_nobody(TR_ENOMEM);
     }
     cold->proxy = proxy;
     cell->flags = TRI_CELL_PROXY;
@@ -243,11 +282,4 @@ void tr_poison(tr_ctx *ctx, tr_pid pid)
     block->from = tri_ctx_self(ctx);
     block->flags |= TRI_BLOCK_POISON;
     tri_deliver(ctx, pid, block);
-}
-
-tr_err tr_unhandled(tr_ctx *ctx)
-{
-    ctx->unhandled = true;
-    ctx->attention = true;
-    return TR_OK;
 }

@@ -6,6 +6,8 @@
 
 struct tri_proxy;
 
+/* tr_spawn_() without the middleware. */
+tr_pid tri_spawn(struct tr_ctx *ctx, const struct tr_spawn_args *args);
 /* The root of all actors; once per system. */
 struct tri_cell *tri_spawn_guardian(struct tr_ctx *ctx);
 /* A PID whose messages go to `proxy` until TRI_SYS_STOP; then proxy->ended() is called, after

@@ -18,7 +18,7 @@
  *     └──────────── STOPPING ◄────────────────┘
  *   children gone
  *
- * A healthy actor goes through RESTARTING too when a sibling's failure restarts it.
+ * A healthy actor goes through BACKOFF and RESTARTING too when a sibling's failure restarts it.
  * tri_state_move() checks every step against the table in state.c.
  */
 #ifndef TROUPE_CORE_STATE_H

@@ -63,14 +63,18 @@ struct tri_decision tri_supervise(const struct tr_supervision *policy, struct tr
     unsigned within_ms = is_default(p) ? default_policy.within_ms : p->within_ms;
     unsigned quiet_ms = p->quiet_ms ? p->quiet_ms : within_ms;
 
-    if (r->count > 0 && quiet_ms && now_ns - r->last_ns > (uint64_t)quiet_ms * 1000000u)
+    if (r->last_ns > 0 && quiet_ms && now_ns - r->last_ns > (uint64_t)quiet_ms * 1000000u)
         r->backoff_steps = 0;
-    r->at_ns[r->count % TRI_RESTARTS_MAX] = now_ns;
-    r->count++;
     r->last_ns = now_ns;
 
-    struct tri_decision d = {.failures = failures_within(r, now_ns, within_ms)};
-    d.directive = p->decide ? p->decide(code) : p->on_failure;
+    struct tri_decision d = {.directive = p->decide ? p->decide(code) : p->on_failure};
+    if ((unsigned)d.directive > TR_RESUME)
+        d.directive = TR_STOP; /* A decider that returned something else. */
+    if (d.directive == TR_RESTART) {
+        r->at_ns[r->count % TRI_RESTARTS_MAX] = now_ns;
+        r->count++;
+    }
+    d.failures = failures_within(r, now_ns, within_ms);
     if (d.directive == TR_RESTART) {
         if (d.failures > restarts_max)
             d.directive = p->over_budget == TR_ESCALATE ? TR_ESCALATE : TR_STOP;

@@ -10,18 +10,18 @@
 /* Failures remembered for the sliding window. */
 #define TRI_RESTARTS_MAX 64u
 
-/* How often one actor has failed lately. */
+/* How often one actor has failed lately. Resumes, stops and escalations use up no budget. */
 struct tri_restarts {
-    uint64_t at_ns[TRI_RESTARTS_MAX]; /* a ring of the newest failures */
-    uint32_t count;                   /* ever */
+    uint64_t at_ns[TRI_RESTARTS_MAX]; /* a ring of the newest that asked for a restart */
+    uint32_t count;                   /* of them, ever */
     uint32_t backoff_steps;
-    uint64_t last_ns;
+    uint64_t last_ns; /* of the last failure, whatever the directive */
 };
 
 struct tri_decision {
     enum tr_directive directive;
     unsigned delay_ms; /* before a restart */
-    unsigned failures; /* within the window, this one included */
+    unsigned failures; /* that asked for a restart, within the window, this one included */
 };
 
 /* `policy` may be NULL: the default one. `random` feeds the jitter. Records the failure. */

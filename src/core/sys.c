@@ -42,6 +42,8 @@ void tri_sys_stale(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
         tri_sys_send(ctx, block->from, TRI_SYS_DOWN, to, TR_ENOACTOR);
     else if (block->flags == TRI_SYS_PROBE)
         tri_sys_send(ctx, block->from, TRI_SYS_GONE, to, TR_ENOACTOR);
+    else if (block->flags == TRI_SYS_LINK)
+        tri_sys_send(ctx, block->from, TRI_SYS_LINK_FAILED, to, TR_ENOACTOR);
     block->flags = 0;
     tri_block_free(ctx, block);
 }

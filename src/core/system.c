@@ -4,7 +4,9 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "core/events.h"
+#include "core/kind.h"
 #include "core/life.h"
+#include "core/middleware.h"
 #include "core/monitor.h"
 #include "core/names.h"
 #include "core/offload.h"
@@ -145,6 +147,8 @@ static tr_err check_config(struct tr_config *c, struct tr_error *error)
     if (c->offload_threads > OFFLOAD_MAX)
         return tri_error_set(error, TR_EINVAL, 0, "offload_threads is %u, want at most %u",
                              c->offload_threads, OFFLOAD_MAX);
+    if (tri_middleware_count(c->middleware) > TR_MIDDLEWARE_MAX)
+        return tri_error_set(error, TR_EINVAL, 0, "more than %u middlewares", TR_MIDDLEWARE_MAX);
     c->workers = c->manual ? 1 : c->workers ? c->workers : tri_cpu_count();
     if (c->workers > TRI_WORKERS_MAX)
         c->workers = TRI_WORKERS_MAX;
@@ -195,10 +199,12 @@ static bool build(struct tr_system *sys)
     sys->node = tri_strdup(sys->config.node ? sys->config.node : "troupe");
     sys->workers = tri_calloc(sys->config.workers, sizeof *sys->workers);
     sys->names = tri_names_create();
+    sys->kinds = tri_kinds_create();
+    sys->shown = tri_middleware_shown(sys->config.middleware);
     sys->events = tri_events_create();
     sys->offload = tri_offload_create(sys, sys->config.offload_threads);
-    if (!sys->node || !sys->workers || !sys->names || !sys->events || !sys->offload ||
-        !tri_slots_init(&sys->slots, sys->config.actors_max))
+    if (!sys->node || !sys->workers || !sys->names || !sys->kinds || !sys->events ||
+        !sys->offload || !tri_slots_init(&sys->slots, sys->config.actors_max))
         return false;
     sys->worker_count = sys->config.workers;
     for (uint32_t i = 0; i < sys->worker_count; i++) {
@@ -256,6 +262,7 @@ static void demolish(struct tr_system *sys)
     }
     tri_slots_fini(&sys->slots);
     tri_names_destroy(sys->names);
+    tri_kinds_destroy(sys->kinds);
     tri_events_destroy(sys->events);
     tri_mutex_fini(&sys->rest_lock);
     tri_cond_fini(&sys->rest_cond);

@@ -5,6 +5,7 @@
 #include "core/life.h"
 #include "core/mailbox.h"
 #include "core/request.h"
+#include "core/router.h"
 #include "core/send.h"
 
 /* ---- One message --------------------------------------------------------- */
@@ -22,6 +23,10 @@ static bool admit(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *b
     if (tri_load(&block->gen, TRI_RELAXED) != tri_ctx_gen(ctx))
         return false;
     if (block->flags & TRI_BLOCK_POISON) {
+        if (tri_router_is_marker(block)) {
+            tri_router_reached(ctx, block);
+            return false;
+        }
         cell->flags |= TRI_CELL_STOP;
         ctx->attention = true;
         return false;
@@ -54,14 +59,15 @@ static void refuse(struct tr_ctx *ctx, struct tri_block *block)
 
 static void note_unhandled(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
 {
-    ctx->unhandled = false;
+    enum tr_dead_reason reason = (enum tr_dead_reason)(ctx->unhandled - 1);
+    ctx->unhandled = 0;
     cell->refused++;
     struct tri_cold *cold = tri_cold(cell);
     if (cold)
-        cold->dead[TR_DEAD_UNHANDLED]++;
+        cold->dead[reason]++;
     if (block->flags & TRI_BLOCK_REQUEST)
-        tri_request_fail(ctx, block, tri_ctx_self(ctx), TR_EUNHANDLED);
-    tri_dead_letter_event(ctx, tri_ctx_self(ctx), block->from, block->type, TR_DEAD_UNHANDLED);
+        tri_request_fail(ctx, block, tri_ctx_self(ctx), tri_dead_error(reason));
+    tri_dead_letter_event(ctx, tri_ctx_self(ctx), block->from, block->type, reason);
 }
 
 static void bound_give(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
@@ -70,23 +76,48 @@ static void bound_give(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_blo
         tri_fetch_sub(&tri_cell_bound(&ctx->sys->slots, cell)->waiting, 1u, TRI_RELAXED);
 }
 
-/* Handles one message whatever its flags; the error of the handler. */
-static tr_err handle_one(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
+/* Hands one message to the handler and counts it; the error of the handler. */
+static tr_err receive_one(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
 {
     cell->taken++;
-    if (tri_load(&block->gen, TRI_RELAXED) == tri_ctx_gen(ctx))
-        bound_give(ctx, cell, block);
-    if (!admit(ctx, cell, block)) {
-        refuse(ctx, block);
-        return TR_OK;
-    }
     tr_err err = cell->actor->receive(ctx, cell->data, show_message(ctx, block));
-    if (ctx->unhandled)
+    if (ctx->stashed && tri_stash_settle(ctx, cell, err || ctx->unhandled))
+        cell->taken--;
+    else if (ctx->unhandled)
         note_unhandled(ctx, cell, block);
     else
         tri_count(&ctx->counts.processed, 1);
     ctx->block = NULL;
     return err;
+}
+
+/* Handles one message whatever its flags; the error of the handler. */
+static tr_err handle_one(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
+{
+    if (tri_load(&block->gen, TRI_RELAXED) == tri_ctx_gen(ctx))
+        bound_give(ctx, cell, block);
+    if (admit(ctx, cell, block))
+        return receive_one(ctx, cell, block);
+    cell->taken++;
+    refuse(ctx, block);
+    return TR_OK;
+}
+
+/* Handles the oldest message that was put aside and is to be handled before the mailbox. How
+ * many; 0: there is none any more. */
+static uint64_t handle_again(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    struct tri_block *block = tri_stash_next(ctx, cell);
+    if (!block) {
+        cell->flags &= (uint16_t)~TRI_CELL_AGAIN;
+        return 0;
+    }
+    tr_err err = receive_one(ctx, cell, block);
+    tri_stash_handled(ctx, cell, block);
+    if (err)
+        tri_life_failed(ctx, cell, err);
+    ctx->attention = false;
+    return 1;
 }
 
 /* ---- The short path ------------------------------------------------------ */
@@ -129,11 +160,13 @@ static __attribute__((noinline)) void handle_odd(struct tr_ctx *ctx, struct tri_
 static __attribute__((noinline)) enum leave settle(struct tr_ctx *ctx, struct tri_cell *cell,
                                                    struct tri_block *block, tr_err err)
 {
-    if (ctx->unhandled) {
-        uint64_t processed = tri_load(&ctx->counts.processed, TRI_RELAXED);
-        tri_store(&ctx->counts.processed, processed - 1, TRI_RELAXED);
+    bool aside = ctx->stashed && tri_stash_settle(ctx, cell, err || ctx->unhandled);
+    if (aside)
+        cell->taken--;
+    if (aside || ctx->unhandled)
+        tri_count(&ctx->counts.processed, (uint64_t)-1);
+    if (ctx->unhandled)
         note_unhandled(ctx, cell, block);
-    }
     if (err)
         tri_life_failed(ctx, cell, err);
     ctx->attention = false;
@@ -345,6 +378,7 @@ static bool hold(struct tri_cell *cell)
 /* True while the turn goes on. */
 static bool turn_slow(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t *handled, uint64_t max)
 {
+    ctx->block = NULL; /* Of no message: hooks have no sender. */
     tri_life_drain_sys(ctx, cell);
     if (cell->flags & TRI_CELL_STOP)
         tri_life_stop(ctx, cell, TR_OK);
@@ -367,13 +401,18 @@ static bool turn_slow(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t *handl
             return true;
         return false;
     }
-    if (!pass_first(ctx, cell)) {
+    bool again = cell->flags & TRI_CELL_AGAIN;
+    if (!again && !pass_first(ctx, cell)) {
         tri_turn_recheck(ctx, cell);
         return false;
     }
     if (*handled >= max) {
         tri_life_requeue(ctx, cell);
         return false;
+    }
+    if (again) {
+        *handled += handle_again(ctx, cell);
+        return true;
     }
     if (cell->flags & TRI_CELL_SLOW)
         *handled += turn_one(ctx, cell);
