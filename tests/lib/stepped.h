@@ -37,11 +37,11 @@ static inline void note(const char *fmt, ...)
 }
 
 /* Asserts what has been noted, and forgets it. */
-#define assert_trace(want)                 \
-    do {                                   \
-        assert_string_equal(trace, want);  \
-        trace_size = 0;                    \
-        trace[0] = '\0';                   \
+#define assert_trace(want)                \
+    do {                                  \
+        assert_string_equal(trace, want); \
+        trace_size = 0;                   \
+        trace[0] = '\0';                  \
     } while (0)
 
 static uint64_t stepped_clock(void *user)
