@@ -192,6 +192,7 @@ void tri_deliver_shown(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
         }
         tri_fetch_add(&tri_cell_bound(&ctx->sys->slots, cell)->waiting, 1u, TRI_RELAXED);
     }
+    tri_store(&block->gen, gen, TRI_RELAXED); /* `to` may be another than it was sent to. */
     if (tri_mailbox_push(cell, block))
         tri_schedule(ctx, cell);
 }
