@@ -73,7 +73,9 @@ static void fill_chunk(struct tri_slots *slots, uint32_t first, uint32_t gen)
         tri_store(&cells[i].gen, gen, TRI_RELAXED);
         tri_spin_init(&cells[i].lock);
     }
-    /* Slot 0 is nobody and is never given out. */
+    /* Slot 0 is nobody and is never given out; nobody's PIDs have an error as their generation. */
+    if (first == 0)
+        tri_store(&cells[0].gen, UINT32_MAX & ~TRI_GEN_ALIVE, TRI_RELAXED);
     for (uint32_t i = TRI_SLOT_CHUNK; i-- > (first == 0 ? 1 : 0);)
         slots->free[slots->free_count++] = first + i;
 }
