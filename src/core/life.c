@@ -51,22 +51,6 @@ bool tri_life_has_children(struct tri_cell *cell)
     return has;
 }
 
-bool tri_life_adopt(struct tr_ctx *ctx, struct tri_cell *parent, struct tri_cell *child)
-{
-    tri_spin_lock(&parent->lock);
-    bool takes = !parent->wants_gone;
-    if (takes) {
-        child->parent = parent->slot;
-        child->sib_prev = 0;
-        child->sib_next = parent->child_first;
-        if (child->sib_next)
-            cell_at(ctx->sys, child->sib_next)->sib_prev = child->slot;
-        parent->child_first = child->slot;
-    }
-    tri_spin_unlock(&parent->lock);
-    return takes;
-}
-
 /* Under the parent's lock, which has children: a linked one has not ended. */
 static void stop_newest(struct tr_ctx *ctx, struct tri_cell *parent)
 {
@@ -75,26 +59,34 @@ static void stop_newest(struct tr_ctx *ctx, struct tri_cell *parent)
     tri_sys_push(ctx, child, tri_sys_new(ctx, gen, TRI_SYS_STOP, TR_NOBODY, TR_OK));
 }
 
-void tri_life_orphan(struct tr_ctx *ctx, struct tri_cell *child)
+/* Under the lock of a parent that waits for its children to end: one has. */
+static __attribute__((noinline)) void child_gone(struct tr_ctx *ctx, struct tri_cell *parent)
 {
-    if (child->parent == 0)
-        return; /* The guardian and proxies. */
-    struct tri_cell *parent = parent_of(ctx, child);
-    tri_spin_lock(&parent->lock);
-    if (child->sib_prev)
-        cell_at(ctx->sys, child->sib_prev)->sib_next = child->sib_next;
-    else
-        parent->child_first = child->sib_next;
-    if (child->sib_next)
-        cell_at(ctx->sys, child->sib_next)->sib_prev = child->sib_prev;
     if (parent->wants_gone == TRI_GONE_IN_ORDER && parent->child_first)
         stop_newest(ctx, parent);
-    if (parent->child_first == 0 && parent->wants_gone)
+    if (parent->child_first == 0)
         /* Under the lock the parent is still there; if it is not when this arrives, the
          * generation tells. */
         tri_sys_push(ctx, parent,
                      tri_sys_new(ctx, (uint32_t)(tri_cell_pid(parent).bits >> 32),
                                  TRI_SYS_CHILDREN_GONE, TR_NOBODY, 0));
+}
+
+static inline void orphan(struct tr_ctx *ctx, struct tri_cell *child)
+{
+    if (child->parent == 0)
+        return;                                     /* The guardian and proxies. */
+    struct tri_cell *cells = ctx->sys->slots.cells; /* Family is in the table. */
+    struct tri_cell *parent = &cells[child->parent];
+    tri_spin_lock(&parent->lock);
+    if (child->sib_prev)
+        cells[child->sib_prev].sib_next = child->sib_next;
+    else
+        parent->child_first = child->sib_next;
+    if (child->sib_next)
+        cells[child->sib_next].sib_prev = child->sib_prev;
+    if (TRI_UNLIKELY(parent->wants_gone != TRI_GONE_NO))
+        child_gone(ctx, parent);
     tri_spin_unlock(&parent->lock);
 }
 
@@ -385,17 +377,6 @@ void tri_life_stop(struct tr_ctx *ctx, struct tri_cell *cell, tr_err reason)
         stop_children(ctx, cell);
 }
 
-void tri_life_free_data(struct tr_ctx *ctx, struct tri_cell *cell)
-{
-    if (!cell->data)
-        return;
-    if (cell->size_class == TRI_POOL_HUGE)
-        tri_pool_unmap_huge(&ctx->sys->limit, cell->data);
-    else
-        tri_pool_put(&ctx->pool, cell->data, cell->owner, cell->size_class);
-    cell->data = NULL;
-}
-
 /* Everything that hangs on cold; before the last look at the system queue. */
 static void end_cold(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid self)
 {
@@ -478,7 +459,7 @@ void tri_life_end(struct tr_ctx *ctx, struct tri_cell *cell)
     }
     tri_life_drain_sys(ctx, cell); /* All of it is stale now. */
     /* First: a supervisor that reads our failure does so under its lock, while we are linked. */
-    tri_life_orphan(ctx, cell);
+    orphan(ctx, cell);
     tri_cold_free(cell);
     tri_life_free_data(ctx, cell);
     tri_state_move(&cell->state, TRI_FREE);
@@ -495,14 +476,14 @@ void tri_life_end(struct tr_ctx *ctx, struct tri_cell *cell)
 
 bool tri_life_end_plain(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *done)
 {
-    if (cell->cold || cell->flags != (TRI_CELL_STOP | TRI_CELL_INITED) || cell->actor->stop ||
-        cell->actor->stopping || tri_load(&cell->sys, TRI_RELAXED))
+    if (cell->cold || cell->actor->stop || cell->actor->stopping ||
+        tri_load(&cell->sys, TRI_RELAXED))
         return false;
     uint32_t old_gen = tri_ctx_gen(ctx);
     uint32_t slot = cell->slot;
     free_generation(cell, old_gen);
     tri_ctx_leave(ctx);
-    tri_life_orphan(ctx, cell);
+    orphan(ctx, cell);
     tri_life_free_data(ctx, cell);
     tri_state_move(&cell->state, TRI_STOPPING);
     tri_state_move(&cell->state, TRI_FREE);

@@ -18,8 +18,8 @@ void tri_life_restart(struct tr_ctx *ctx, struct tri_cell *cell);
 void tri_life_stop(struct tr_ctx *ctx, struct tri_cell *cell, tr_err reason);
 /* The end. The cell is not the caller's any more. */
 void tri_life_end(struct tr_ctx *ctx, struct tri_cell *cell);
-/* The same for an actor that stopped itself, if nothing hangs on it: no children, no watchers, no
- * hooks. `done` is the message just handled, at the front of the queue. False: something does. */
+/* The same for an actor that stopped itself and has only the flags that say so, if nothing hangs
+ * on it: no children, no watchers, no hooks. `done` is the message just handled, at the front of the queue. False: something does. */
 bool tri_life_end_plain(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *done);
 /* A cell without a tenant has mail: all of it becomes dead letters. */
 void tri_life_turn_away(struct tr_ctx *ctx, struct tri_cell *cell);
@@ -31,9 +31,24 @@ void tri_life_requeue(struct tr_ctx *ctx, struct tri_cell *cell);
 /* The supervisor's half: a child has failed. */
 void tri_life_child_failed(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid child, tr_err err);
 
-/* Links and unlinks a child; false: the parent takes no more children. */
-bool tri_life_adopt(struct tr_ctx *ctx, struct tri_cell *parent, struct tri_cell *child);
-void tri_life_orphan(struct tr_ctx *ctx, struct tri_cell *child);
+/* Links a child; false: the parent takes no more children. */
+static inline bool tri_life_adopt(struct tr_ctx *ctx, struct tri_cell *parent,
+                                  struct tri_cell *child)
+{
+    tri_spin_lock(&parent->lock);
+    bool takes = !parent->wants_gone;
+    if (takes) {
+        uint32_t sibling = parent->child_first;
+        child->parent = parent->slot;
+        child->sib_prev = 0;
+        child->sib_next = sibling;
+        if (sibling)
+            ctx->sys->slots.cells[sibling].sib_prev = child->slot;
+        parent->child_first = child->slot;
+    }
+    tri_spin_unlock(&parent->lock);
+    return takes;
+}
 
 /* Where the copy of the spawn argument lies. */
 static inline void *tri_life_arg(const struct tri_cell *cell)
@@ -42,6 +57,15 @@ static inline void *tri_life_arg(const struct tri_cell *cell)
 }
 
 /* Frees the state block of a cell. */
-void tri_life_free_data(struct tr_ctx *ctx, struct tri_cell *cell);
+static inline void tri_life_free_data(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    if (!cell->data)
+        return;
+    if (TRI_UNLIKELY(cell->size_class == TRI_POOL_HUGE))
+        tri_pool_unmap_huge(&ctx->sys->limit, cell->data);
+    else
+        tri_pool_put(&ctx->pool, cell->data, cell->owner, cell->size_class);
+    cell->data = NULL;
+}
 
 #endif

@@ -141,11 +141,9 @@ static void give_back(struct tr_ctx *ctx, uint32_t count)
     tri_spin_unlock(&slots->lock);
 }
 
-void tri_slot_give(struct tr_ctx *ctx, uint32_t slot)
+void tri_slots_give_half(struct tr_ctx *ctx)
 {
-    if (ctx->slot_count == TRI_SLOT_CACHE)
-        give_back(ctx, MOVE);
-    ctx->slots[ctx->slot_count++] = slot;
+    give_back(ctx, MOVE);
 }
 
 void tri_slots_flush(struct tr_ctx *ctx)

@@ -60,8 +60,15 @@ static inline struct tri_cell *tri_pid_cell(const struct tri_slots *slots, tr_pi
 
 /* A free cell, claimed: the caller owns it and its stub is queued. NULL: the table is full. */
 struct tri_cell *tri_slot_take(struct tr_ctx *ctx);
+/* Makes room in the context's own list of free slots. */
+void tri_slots_give_half(struct tr_ctx *ctx);
 /* Gives back the slot of a cell that is idle and has no tenant. */
-void tri_slot_give(struct tr_ctx *ctx, uint32_t slot);
+static inline void tri_slot_give(struct tr_ctx *ctx, uint32_t slot)
+{
+    if (TRI_UNLIKELY(ctx->slot_count == TRI_SLOT_CACHE))
+        tri_slots_give_half(ctx);
+    ctx->slots[ctx->slot_count++] = slot;
+}
 /* Gives back all slots that the context keeps. */
 void tri_slots_flush(struct tr_ctx *ctx);
 

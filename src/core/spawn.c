@@ -63,15 +63,9 @@ static tr_err check_args(struct tr_ctx *ctx, const struct tr_spawn_args *args)
     return wrong ? tr_fail(ctx, TR_EINVAL, "supervise: %s", wrong) : TR_OK;
 }
 
-/* A claimed cell with everything at its start. */
-static struct tri_cell *take_cell(struct tr_ctx *ctx, uint32_t odd)
+/* Makes a tenant of a claimed cell, with everything at its start. */
+static inline void clear_cell(struct tr_ctx *ctx, struct tri_cell *cell, uint32_t odd)
 {
-    if (ctx->sys->shown & TRI_SHOW_SEND)
-        odd |= TRI_GEN_SHOWN;
-
-    struct tri_cell *cell = tri_slot_take(ctx);
-    if (!cell)
-        return NULL;
     cell->flags = 0;
     cell->taken = 0;
     cell->refused = 0;
@@ -85,7 +79,26 @@ static struct tri_cell *take_cell(struct tr_ctx *ctx, uint32_t odd)
     /* Release: who got the PID through other memory sees a cell that is ready for mail. */
     tri_store(&cell->pid_bits, (uint64_t)gen << 32 | cell->slot, TRI_RELEASE);
     tri_count(&ctx->counts.spawned, 1);
+}
+
+static struct tri_cell *take_cell(struct tr_ctx *ctx, uint32_t odd)
+{
+    struct tri_cell *cell = tri_slot_take(ctx);
+    if (cell)
+        clear_cell(ctx, cell, odd | (ctx->sys->shown & TRI_SHOW_SEND ? TRI_GEN_SHOWN : 0));
     return cell;
+}
+
+/* The first turn of a cell that is filled. */
+static inline void begin(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    if (cell->actor->init) {
+        tri_state_move(&cell->state, TRI_STARTING);
+    } else {
+        cell->flags |= TRI_CELL_INITED;
+        tri_state_move(&cell->state, TRI_RUNNING);
+    }
+    tri_schedule(ctx, cell);
 }
 
 /* Undoes take_cell() for a tenant that never was: its first turn finds an end. */
@@ -157,13 +170,51 @@ static tr_pid start(struct tr_ctx *ctx, const struct tr_spawn_args *args, void *
     if (ctx->cell)
         ctx->cell->flags |= TRI_CELL_SPAWNED;
     tr_pid pid = tri_cell_pid(cell);
-    if (args->actor->init) {
-        tri_state_move(&cell->state, TRI_STARTING);
-    } else {
-        cell->flags |= TRI_CELL_INITED;
-        tri_state_move(&cell->state, TRI_RUNNING);
+    begin(ctx, cell);
+    return pid;
+}
+
+/* Only an actor and perhaps its argument are given, nothing that must be looked up or kept. */
+static inline bool plain_args(const struct tr_spawn_args *args)
+{
+    return args->actor &&
+           !((uintptr_t)args->name | (uintptr_t)args->supervise | (uintptr_t)args->route_key |
+             (uintptr_t)args->group | (uintptr_t)args->middleware | args->mailbox_max | args->pool |
+             (unsigned)args->route | args->group_size);
+}
+
+/* The path of most spawns: a plain actor with little state, as a child of another. Nobody when it
+ * is not so simple. */
+static tr_pid spawn_plain(struct tr_ctx *ctx, const struct tr_spawn_args *args)
+{
+    const struct tr_actor *actor = args->actor;
+    struct tri_cell *parent = ctx->cell;
+    size_t state_size = (actor->state_size + 7) & ~(size_t)7;
+    size_t size = state_size + actor->arg_size;
+    struct tri_free_block *data = ctx->pool.free[0];
+    if (!parent || size - 1 >= 64 || actor->state_size > 64 || !actor->receive ||
+        actor->batch_max || actor->flags || ctx->sys->shown || !data || ctx->slot_count == 0)
+        return TR_NOBODY;
+    struct tri_cell *cell = &ctx->sys->slots.cells[ctx->slots[ctx->slot_count - 1]];
+    if (!tri_mailbox_claim(cell))
+        return TR_NOBODY;
+    ctx->slot_count--;
+    ctx->pool.free[0] = data->next;
+    memset(data, 0, 64);
+    if (actor->arg_size && args->arg)
+        memcpy((char *)data + state_size, args->arg, actor->arg_size);
+    clear_cell(ctx, cell, 0);
+    cell->actor = actor;
+    cell->data = data;
+    cell->size_class = 0;
+    cell->owner = ctx->id;
+    tr_pid pid = tri_cell_pid(cell);
+    if (TRI_UNLIKELY(!tri_life_adopt(ctx, parent, cell))) {
+        abandon(ctx, cell);
+        return tr_nobody(TR_ECLOSING);
     }
-    tri_schedule(ctx, cell);
+    parent->flags |= TRI_CELL_SPAWNED;
+    begin(ctx, cell);
     return pid;
 }
 
@@ -186,6 +237,11 @@ tr_pid tri_spawn(struct tr_ctx *ctx, const struct tr_spawn_args *args)
 
 tr_pid tr_spawn_(tr_ctx *ctx, const struct tr_spawn_args *args)
 {
+    if (TRI_LIKELY(plain_args(args))) {
+        tr_pid pid = spawn_plain(ctx, args);
+        if (TRI_LIKELY(pid.bits != 0))
+            return pid;
+    }
     if ((ctx->sys->shown & TRI_SHOW_SPAWN) && !ctx->showing)
         return tri_middleware_spawn(ctx, args);
     return tri_spawn(ctx, args);

@@ -160,6 +160,12 @@ static __attribute__((noinline)) void handle_odd(struct tr_ctx *ctx, struct tri_
 static __attribute__((noinline)) enum leave settle(struct tr_ctx *ctx, struct tri_cell *cell,
                                                    struct tri_block *block, tr_err err)
 {
+    const uint16_t plain_end = TRI_CELL_STOP | TRI_CELL_INITED;
+    if (cell->flags == plain_end && !err && !ctx->unhandled && !ctx->stashed &&
+        cell->state == TRI_RUNNING && tri_life_end_plain(ctx, cell, block)) {
+        ctx->attention = false;
+        return LEAVE_ENDED;
+    }
     bool aside = ctx->stashed && tri_stash_settle(ctx, cell, err || ctx->unhandled);
     if (aside)
         cell->taken--;
@@ -172,8 +178,6 @@ static __attribute__((noinline)) enum leave settle(struct tr_ctx *ctx, struct tr
     ctx->attention = false;
     if ((cell->mode & TRI_MODE_MASK) == TRI_MODE_SHORT)
         return LEAVE_NOT;
-    if (cell->state == TRI_RUNNING && tri_life_end_plain(ctx, cell, block))
-        return LEAVE_ENDED;
     cell->first = block;
     cell->flags |= TRI_CELL_FIRST_DONE;
     return LEAVE_ODD;
