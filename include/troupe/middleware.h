@@ -62,7 +62,8 @@ TR_API TR_MUST_USE tr_pid tr_next_spawn(const struct tr_next *next, tr_ctx *ctx,
 /* A PID that is nobody and says why (see tr_pid_err()). */
 static inline tr_pid tr_nobody(tr_err why)
 {
-    return (tr_pid){(uint64_t)why << 32};
+    tr_pid pid = {(uint64_t)why << 32};
+    return pid;
 }
 
 TR_END_DECLS

@@ -5,6 +5,7 @@
 #include "core/behaviour.h"
 #include "core/cold.h"
 #include "core/events.h"
+#include "core/family.h"
 #include "core/kind.h"
 #include "core/links.h"
 #include "core/log.h"
@@ -25,98 +26,6 @@ void tri_life_requeue(struct tr_ctx *ctx, struct tri_cell *cell)
         tri_sched_push(ctx->worker, cell);
     else
         tri_sched_inject(ctx->sys, cell);
-}
-
-/* ---- Family -------------------------------------------------------------- */
-
-static struct tri_cell *cell_at(struct tr_system *sys, uint32_t slot)
-{
-    return tri_slot_cell(&sys->slots, slot);
-}
-
-static struct tri_cell *parent_of(struct tr_ctx *ctx, struct tri_cell *cell)
-{
-    return cell_at(ctx->sys, cell->parent);
-}
-
-bool tri_life_has_children(struct tri_cell *cell)
-{
-    /* Only the actor itself spawns its children, so without that flag there is none to race
-     * with; the guardian's come from outside threads. */
-    if (!(cell->flags & (TRI_CELL_SPAWNED | TRI_CELL_GUARDIAN)))
-        return false;
-    tri_spin_lock(&cell->lock);
-    bool has = cell->child_first != 0;
-    tri_spin_unlock(&cell->lock);
-    return has;
-}
-
-/* Under the parent's lock, which has children: a linked one has not ended. */
-static void stop_newest(struct tr_ctx *ctx, struct tri_cell *parent)
-{
-    struct tri_cell *child = cell_at(ctx->sys, parent->child_first);
-    uint32_t gen = tri_load(&child->gen, TRI_RELAXED);
-    tri_sys_push(ctx, child, tri_sys_new(ctx, gen, TRI_SYS_STOP, TR_NOBODY, TR_OK));
-}
-
-/* Under the lock of a parent that waits for its children to end: one has. */
-static __attribute__((noinline)) void child_gone(struct tr_ctx *ctx, struct tri_cell *parent)
-{
-    if (parent->wants_gone == TRI_GONE_IN_ORDER && parent->child_first)
-        stop_newest(ctx, parent);
-    if (parent->child_first == 0)
-        /* Under the lock the parent is still there; if it is not when this arrives, the
-         * generation tells. */
-        tri_sys_push(ctx, parent,
-                     tri_sys_new(ctx, (uint32_t)(tri_cell_pid(parent).bits >> 32),
-                                 TRI_SYS_CHILDREN_GONE, TR_NOBODY, 0));
-}
-
-static inline void orphan(struct tr_ctx *ctx, struct tri_cell *child)
-{
-    if (child->parent == 0)
-        return;                                     /* The guardian and proxies. */
-    struct tri_cell *cells = ctx->sys->slots.cells; /* Family is in the table. */
-    struct tri_cell *parent = &cells[child->parent];
-    tri_spin_lock(&parent->lock);
-    if (child->sib_prev)
-        cells[child->sib_prev].sib_next = child->sib_next;
-    else
-        parent->child_first = child->sib_next;
-    if (child->sib_next)
-        cells[child->sib_next].sib_prev = child->sib_prev;
-    if (TRI_UNLIKELY(parent->wants_gone != TRI_GONE_NO))
-        child_gone(ctx, parent);
-    tri_spin_unlock(&parent->lock);
-}
-
-/* Sends a system message to the children from the newest to `last` (0: to all). */
-static void tell_children(struct tr_ctx *ctx, struct tri_cell *cell, enum tri_sys_kind kind,
-                          uint64_t arg, uint32_t last)
-{
-    tri_spin_lock(&cell->lock);
-    for (uint32_t slot = cell->child_first; slot != 0;) {
-        struct tri_cell *child = cell_at(ctx->sys, slot);
-        /* Linked, so it has not ended: its generation is its own. */
-        uint32_t gen = tri_load(&child->gen, TRI_RELAXED);
-        tri_sys_push(ctx, child, tri_sys_new(ctx, gen, kind, TR_NOBODY, arg));
-        if (slot == last)
-            break;
-        slot = child->sib_next;
-    }
-    tri_spin_unlock(&cell->lock);
-}
-
-static void stop_children(struct tr_ctx *ctx, struct tri_cell *cell)
-{
-    tri_spin_lock(&cell->lock);
-    bool in_order = cell->actor->flags & TR_ACTOR_ENDS_IN_ORDER;
-    cell->wants_gone = in_order ? TRI_GONE_IN_ORDER : TRI_GONE_AT_ONCE;
-    if (in_order && cell->child_first)
-        stop_newest(ctx, cell);
-    tri_spin_unlock(&cell->lock);
-    if (!in_order)
-        tell_children(ctx, cell, TRI_SYS_STOP, TR_OK, 0);
 }
 
 /* ---- Start --------------------------------------------------------------- */
@@ -162,7 +71,7 @@ void tri_life_failed(struct tr_ctx *ctx, struct tri_cell *cell, tr_err err)
     }
     ctx->fail_code = TR_OK;
     tri_state_move(&cell->state, TRI_SUSPENDED);
-    struct tri_cell *parent = parent_of(ctx, cell);
+    struct tri_cell *parent = tri_family_parent(ctx, cell);
     uint32_t gen = tri_load(&parent->gen, TRI_RELAXED); /* A parent outlives its children. */
     tri_sys_push(ctx, parent,
                  tri_sys_new(ctx, gen, TRI_SYS_CHILD_FAILED, tri_cell_pid(cell), (uint64_t)err));
@@ -230,7 +139,7 @@ static void root_failed(struct tr_ctx *ctx, const struct failed_child *child)
     tri_mutex_unlock(&sys->failure_lock);
     tri_log(sys, TR_LOG_ERROR, "a failure reached the root, all actors stop: %s",
             sys->failure_text);
-    stop_children(ctx, sys->guardian);
+    tri_family_stop(ctx, sys->guardian);
 }
 
 static void publish_failure(struct tr_ctx *ctx, const struct failed_child *child,
@@ -289,7 +198,7 @@ void tri_life_child_failed(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid chi
     if (strategy == TR_ONE_FOR_ONE)
         tri_sys_send(ctx, child_pid, kind, TR_NOBODY, arg);
     else
-        tell_children(ctx, cell, kind, arg, last);
+        tri_family_tell(ctx, cell, kind, arg, last);
 }
 
 /* ---- Restart ------------------------------------------------------------- */
@@ -297,7 +206,7 @@ void tri_life_child_failed(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid chi
 static void begin_restart(struct tr_ctx *ctx, struct tri_cell *cell)
 {
     tri_state_move(&cell->state, TRI_RESTARTING);
-    stop_children(ctx, cell);
+    tri_family_stop(ctx, cell);
 }
 
 static void on_restart(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t arg)
@@ -354,7 +263,7 @@ static void on_resume(struct tr_ctx *ctx, struct tri_cell *cell)
         return;
     }
     tri_state_move(&cell->state, TRI_RUNNING);
-    tell_children(ctx, cell, TRI_SYS_RESUME, 0, 0); /* Those whose failure was escalated. */
+    tri_family_tell(ctx, cell, TRI_SYS_RESUME, 0, 0); /* Those whose failure was escalated. */
     tri_links_resumed(ctx, cell);
 }
 
@@ -374,7 +283,7 @@ void tri_life_stop(struct tr_ctx *ctx, struct tri_cell *cell, tr_err reason)
     ctx->attention = false;
     tri_state_move(&cell->state, TRI_STOPPING);
     if (cell->flags & (TRI_CELL_SPAWNED | TRI_CELL_GUARDIAN))
-        stop_children(ctx, cell);
+        tri_family_stop(ctx, cell);
 }
 
 /* Everything that hangs on cold; before the last look at the system queue. */
@@ -459,7 +368,7 @@ void tri_life_end(struct tr_ctx *ctx, struct tri_cell *cell)
     }
     tri_life_drain_sys(ctx, cell); /* All of it is stale now. */
     /* First: a supervisor that reads our failure does so under its lock, while we are linked. */
-    orphan(ctx, cell);
+    tri_family_leave(ctx, cell);
     tri_cold_free(cell);
     tri_life_free_data(ctx, cell);
     tri_state_move(&cell->state, TRI_FREE);
@@ -483,7 +392,7 @@ bool tri_life_end_plain(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_bl
     uint32_t slot = cell->slot;
     free_generation(cell, old_gen);
     tri_ctx_leave(ctx);
-    orphan(ctx, cell);
+    tri_family_leave(ctx, cell);
     tri_life_free_data(ctx, cell);
     tri_state_move(&cell->state, TRI_STOPPING);
     tri_state_move(&cell->state, TRI_FREE);

@@ -23,32 +23,12 @@ void tri_life_end(struct tr_ctx *ctx, struct tri_cell *cell);
 bool tri_life_end_plain(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *done);
 /* A cell without a tenant has mail: all of it becomes dead letters. */
 void tri_life_turn_away(struct tr_ctx *ctx, struct tri_cell *cell);
-bool tri_life_has_children(struct tri_cell *cell);
 
 /* Puts a cell at the end of this worker's queue. */
 void tri_life_requeue(struct tr_ctx *ctx, struct tri_cell *cell);
 
 /* The supervisor's half: a child has failed. */
 void tri_life_child_failed(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid child, tr_err err);
-
-/* Links a child; false: the parent takes no more children. */
-static inline bool tri_life_adopt(struct tr_ctx *ctx, struct tri_cell *parent,
-                                  struct tri_cell *child)
-{
-    tri_spin_lock(&parent->lock);
-    bool takes = !parent->wants_gone;
-    if (takes) {
-        uint32_t sibling = parent->child_first;
-        child->parent = parent->slot;
-        child->sib_prev = 0;
-        child->sib_next = sibling;
-        if (sibling)
-            ctx->sys->slots.cells[sibling].sib_prev = child->slot;
-        parent->child_first = child->slot;
-    }
-    tri_spin_unlock(&parent->lock);
-    return takes;
-}
 
 /* Where the copy of the spawn argument lies. */
 static inline void *tri_life_arg(const struct tri_cell *cell)

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "core/cold.h"
+#include "core/family.h"
 #include "core/kind.h"
 #include "core/life.h"
 #include "core/middleware.h"
@@ -161,7 +162,7 @@ static tr_pid start(struct tr_ctx *ctx, const struct tr_spawn_args *args, void *
     }
     if (!err)
         err = fill_cell(ctx, cell, args);
-    if (!err && !tri_life_adopt(ctx, parent, cell))
+    if (!err && !tri_family_join(ctx, parent, cell))
         err = TR_ECLOSING;
     if (err) {
         abandon(ctx, cell);
@@ -209,7 +210,7 @@ static tr_pid spawn_plain(struct tr_ctx *ctx, const struct tr_spawn_args *args)
     cell->size_class = 0;
     cell->owner = ctx->id;
     tr_pid pid = tri_cell_pid(cell);
-    if (TRI_UNLIKELY(!tri_life_adopt(ctx, parent, cell))) {
+    if (TRI_UNLIKELY(!tri_family_join(ctx, parent, cell))) {
         abandon(ctx, cell);
         return tr_nobody(TR_ECLOSING);
     }
