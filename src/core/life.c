@@ -222,6 +222,7 @@ static void on_restart(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t arg)
     cold->fail_code = (tr_err)(uint32_t)arg;
     if (delay_ms) { /* Also siblings that have not failed: the group comes back together. */
         tri_state_move(&cell->state, TRI_BACKOFF);
+        stop_children(ctx, cell); /* They do not work for a parent that is not there. */
         tri_timer_arm(ctx, &cold->backoff_timer, tri_ctx_now_ns(ctx) + delay_ms * 1000000u);
         return;
     }

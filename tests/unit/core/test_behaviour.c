@@ -1,4 +1,5 @@
 /* Become, links, receive timeouts, and what a restart makes of them. */
+#include "core/send.h"
 #include "stepped.h"
 
 struct item {
@@ -99,8 +100,13 @@ static const struct tr_actor batch_actor = {.name = "batch",
                                             .batch_type = &item_type,
                                             .batch_max = 8};
 
+static tr_pid suspended, linked; /* While the first waits for this decision, the other fails. */
+
 static enum tr_directive resume_or_restart(tr_err code)
 {
+    if (suspended.bits)
+        tri_sys_send(root, suspended, TRI_SYS_LINK_FAILED, linked, TR_EUSER);
+    suspended = TR_NOBODY;
     return code == TR_EIO ? TR_RESUME : TR_RESTART;
 }
 static const struct tr_supervision supervision = {
@@ -333,10 +339,10 @@ static void a_link_fails_also_who_is_suspended(void **state)
     tr_pid a = tr_spawn(root, &door_actor, .supervise = &to_the_end);
     tr_pid b = tr_spawn(root, &loud_actor, .supervise = &supervision);
     order(a, LINK, b);
-    tr_send(root, b, order, .what = RESUME_FAIL);
-    tr_send(root, a, order, .what = FAIL);
-    run();
-    assert_trace("stop"); /* b was restarted. */
+    suspended = b;
+    linked = a;
+    order(b, RESUME_FAIL, TR_NOBODY);
+    assert_trace("stop"); /* It was resumed, failed by the link, and was restarted. */
     assert_true(tr_alive(root, b));
 }
 

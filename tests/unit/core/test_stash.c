@@ -10,7 +10,19 @@ struct question {
 struct answer {
     uint32_t n;
 };
-enum { TAKE, PUT_ASIDE, OUT_ALL, OUT_ONE, FAIL, FAIL_ASIDE, REFUSE_ASIDE, TWICE, ASK, LISTEN };
+enum {
+    TAKE,
+    PUT_ASIDE,
+    OUT_ALL,
+    OUT_ONE,
+    OUT_AND_BACK,
+    FAIL,
+    FAIL_ASIDE,
+    REFUSE_ASIDE,
+    TWICE,
+    ASK,
+    LISTEN
+};
 struct order {
     int what;
     tr_pid to;
@@ -92,6 +104,10 @@ static tr_err on_order(tr_ctx *ctx, struct box *self, const struct order *msg)
     case OUT_ONE:
         self->mode = TAKE;
         note("out:%zu", tr_unstash(ctx, 1));
+        return TR_OK;
+    case OUT_AND_BACK: /* It is put aside again at once. */
+        self->mode = PUT_ASIDE;
+        note("out:%zu", tr_unstash(ctx, 2));
         return TR_OK;
     case FAIL:
         self->mode = TAKE;
@@ -198,22 +214,18 @@ static void put_aside_again_keeps_its_place(void **state)
     (void)state;
     tr_pid a = tr_spawn(root, &box_actor);
     order(a, PUT_ASIDE);
-    items(a, 1, 3);
-    order(a, OUT_ONE); /* 1 is handled … */
+    items(a, 1, 4);
+    order(a, OUT_AND_BACK); /* 1 and 2 are still the oldest, before 3 and 4. */
     run();
-    order(a, PUT_ASIDE);
-    items(a, 4, 4);
-    run();
-    assert_trace("(1) (2) (3) out:1 1 (4)");
-    /* … 2 is taken out and put aside again: it is still the oldest, before 3 and 4. */
+    assert_trace("(1) (2) (3) (4) out:2 (1) (2)");
+    assert_int_equal(accounts_of(a).queued, 4);
     order(a, OUT_ONE);
-    order(a, PUT_ASIDE);
     run();
-    assert_trace("out:1 2");
+    assert_trace("out:1 1");
     order(a, OUT_ALL);
     items(a, 5, 5);
     run();
-    assert_trace("out:2 3 4 5");
+    assert_trace("out:3 2 3 4 5");
 }
 
 /* The handler of a message that was taken out puts it aside again and takes all out. */
