@@ -5,6 +5,7 @@
 #define TROUPE_CORE_LIFE_H
 
 #include "core/ctx.h"
+#include "core/send.h"
 
 /* Handles all system messages that are there. */
 void tri_life_drain_sys(struct tr_ctx *ctx, struct tri_cell *cell);
@@ -27,7 +28,7 @@ void tri_life_turn_away(struct tr_ctx *ctx, struct tri_cell *cell);
 /* Puts a cell at the end of this worker's queue. */
 void tri_life_requeue(struct tr_ctx *ctx, struct tri_cell *cell);
 
-/* The supervisor's half: a child has failed. */
+/* The supervisor's half: a child has failed (supervisor.c). */
 void tri_life_child_failed(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid child, tr_err err);
 
 /* Where the copy of the spawn argument lies. */
