@@ -4,7 +4,7 @@ DB ?= build/orders.db
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 
-.PHONY: help run bootstrap release dev asan tsan test check install coverage clean
+.PHONY: help run bootstrap release dev asan tsan test check install overload coverage clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ check: bootstrap ## formal rules: layers, headers, sizes, scripts
 
 install: release ## install into PREFIX (default /usr/local), below DESTDIR
 	@DESTDIR=$(DESTDIR) cmake --install build/release --prefix $(PREFIX)
+
+overload: release ## ten times the load that can be taken, for a minute: Troupe, CAF, Erlang; ARGS="…"
+	@bench/overload/run $(ARGS)
 
 coverage: ## branch coverage of base and core
 	@cmake --preset coverage >/dev/null

@@ -9,9 +9,9 @@ enum { EXIT_GOOD = 0, EXIT_WRONG = 1, EXIT_USAGE = 2, EXIT_CANNOT = 3 };
 
 struct cli {
     bool help, version, json, quiet;
-    const char *data, *db, *out, *notices;
+    const char *data, *db, *out, *notices, *backpressure, *dropped;
     bool generate_given, stock_given, declines_given, late_given;
-    int64_t generate, seed, lines, workers, stock, declines, late, window_min;
+    int64_t generate, seed, lines, workers, stock, declines, late, window_min, under_way;
 };
 
 /* The options that a command takes, as letters of cli.c's table. False: *error says why. */

@@ -8,9 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Documents, and lines of theirs, that are under way at most: they bound memory and latency. */
+/* Documents that are under way at most unless told otherwise, and lines of theirs: they bound
+ * memory and latency. */
 #define WINDOW 4096u
-#define WINDOW_LINES 65536u
+#define LINES_PER_ORDER 16u
+#define WINDOW_LINES (WINDOW * LINES_PER_ORDER)
+/* With back-pressure by queueing so many times as much. */
+#define QUEUE_TIMES 16u
 /* Room for lines that a document keeps when it is used again. */
 #define KEPT_LINES 256u
 #define PROGRESS_NS UINT64_C(200000000)
@@ -24,7 +28,9 @@ struct flow {
     struct known *known;
     struct intake *intake;
     struct gate gate;
-    struct doc *docs; /* WINDOW of them, used in turn */
+    struct doc *docs; /* `window` of them, used in turn */
+    struct doc spare; /* BACKPRESSURE_DROP: what is read while there is no room */
+    uint32_t window, window_lines;
     tr_system *system;
     tr_ctx *root;
     tr_pid notification;
@@ -86,7 +92,13 @@ static bool open_books(struct flow *flow)
     const struct flow_options *options = flow->options;
     flow->products = dict_create();
     flow->countries = dict_create();
-    flow->docs = calloc(WINDOW, sizeof(*flow->docs));
+    uint32_t times = options->backpressure == BACKPRESSURE_QUEUE ? QUEUE_TIMES : 1;
+    flow->window = 1;
+    while (flow->window < (options->under_way ? options->under_way : WINDOW))
+        flow->window *= 2;
+    flow->window *= times;
+    flow->window_lines = flow->window < WINDOW ? WINDOW_LINES : flow->window * LINES_PER_ORDER;
+    flow->docs = calloc(flow->window, sizeof(*flow->docs));
     if (!flow->products || !flow->countries || !flow->docs)
         return ord_fail(flow->error, "memory is short");
     /* The input is looked at first: a wrong file leaves no database behind. */
@@ -140,10 +152,10 @@ static bool start_actors(struct flow *flow)
                               .supervise = &restart);
     peers->inventory = tr_spawn(
         flow->root, &inventory_actor, .name = "inventory",
-        .arg = &(struct inventory_args){flow->store, flow->products, WINDOW},
+        .arg = &(struct inventory_args){flow->store, flow->products, flow->window},
         .supervise = &end_run);
     peers->ledger = tr_spawn(flow->root, &ledger_actor, .name = "ledger",
-                             .arg = &(struct ledger_args){flow->store, &flow->gate, WINDOW},
+                             .arg = &(struct ledger_args){flow->store, &flow->gate, flow->window},
                              .supervise = &end_run);
     peers->notification = tr_spawn(
         flow->root, &notification_actor, .name = "notification",
@@ -254,12 +266,42 @@ static bool let_in(struct flow *flow, struct doc *doc)
     return true;
 }
 
-/* Shrinks a document that a huge order has blown up, and waits until its turn has come. */
+/* How far the ledger must have come before the next document's memory is free. */
+static uint64_t wanted(const struct flow *flow)
+{
+    return flow->seq < flow->window ? 0 : flow->seq - flow->window + 1;
+}
+
+static bool has_room(struct flow *flow)
+{
+    return gate_passable(&flow->gate, wanted(flow), flow->lines_sent, flow->window_lines);
+}
+
+/* Waits until there is room for one more, and counts the waiting. */
+static bool wait_for_room(struct flow *flow)
+{
+    struct flow_result *result = flow->result;
+    uint64_t under_way = flow->seq - gate_committed(&flow->gate);
+    if (under_way > result->under_way_most)
+        result->under_way_most = under_way;
+    uint64_t before = has_room(flow) ? 0 : ord_now_ns();
+    if (!gate_wait(&flow->gate, wanted(flow), flow->lines_sent, flow->window_lines, flow->error))
+        return false;
+    if (before) {
+        result->waits++;
+        result->seconds_waited += (double)(ord_now_ns() - before) / 1e9;
+    }
+    return true;
+}
+
+/* Where to read the next order to; shrinks what a huge order has blown up. NULL: the run has
+ * failed. */
 static struct doc *next_doc(struct flow *flow)
 {
-    struct doc *doc = &flow->docs[flow->seq % WINDOW];
-    uint64_t wanted = flow->seq < WINDOW ? 0 : flow->seq - WINDOW + 1;
-    if (!gate_wait(&flow->gate, wanted, flow->lines_sent, WINDOW_LINES, flow->error))
+    struct doc *doc = &flow->docs[flow->seq % flow->window];
+    if (flow->options->backpressure == BACKPRESSURE_DROP && !has_room(flow))
+        doc = &flow->spare;
+    else if (!wait_for_room(flow))
         return NULL;
     if (doc->lines_max > KEPT_LINES) {
         free(doc->line);
@@ -267,6 +309,24 @@ static struct doc *next_doc(struct flow *flow)
         doc->lines_max = 0;
     }
     return doc;
+}
+
+/* An order that was read into the spare document: NULL if there is still no room, and then it
+ * is turned away. Nothing was entered and nobody told, so a later run takes it as new. */
+static struct doc *room_for_spare(struct flow *flow)
+{
+    struct doc *doc = &flow->docs[flow->seq % flow->window];
+    if (has_room(flow)) {
+        struct doc read = flow->spare;
+        flow->spare = *doc;
+        *doc = read;
+        return doc;
+    }
+    flow->result->dropped++;
+    flow->result->dropped_lines += flow->spare.lines;
+    if (flow->options->dropped)
+        flow->options->dropped(flow->options->user, flow->spare.key);
+    return NULL;
 }
 
 static bool pump(struct flow *flow)
@@ -283,7 +343,11 @@ static bool pump(struct flow *flow)
         if (result == INTAKE_END)
             return true;
         bool new = false;
-        if (!recognise(flow, doc, &new) || (new && !let_in(flow, doc)))
+        if (!recognise(flow, doc, &new))
+            return false;
+        if (new &&doc == &flow->spare)
+            doc = room_for_spare(flow);
+        if (new &&doc && !let_in(flow, doc))
             return false;
         progress(flow, false);
     }
@@ -325,8 +389,9 @@ static void sum_up(struct flow *flow)
     result->messages_accounted = tr_accounts_balance(accounts) && lost == 0;
     result->figures = flow->gate.figures;
     result->lines_read = intake_lines(flow->intake);
-    result->lines_accounted = result->lines_read ==
-                              result->lines_entered + result->lines_known + result->refused_lines;
+    result->lines_accounted = result->lines_read == result->lines_entered + result->lines_known +
+                                                        result->refused_lines +
+                                                        result->dropped_lines;
 }
 
 static void tear_down(struct flow *flow)
@@ -342,8 +407,9 @@ static void tear_down(struct flow *flow)
     intake_destroy(flow->intake);
     dict_destroy(flow->products);
     dict_destroy(flow->countries);
-    for (uint32_t i = 0; flow->docs && i < WINDOW; i++)
+    for (uint32_t i = 0; flow->docs && i < flow->window; i++)
         free(flow->docs[i].line);
+    free(flow->spare.line);
     free(flow->docs);
     gate_fini(&flow->gate);
 }

@@ -16,6 +16,14 @@ struct flow_progress {
     bool last;
 };
 
+/* What the intake does when orders come faster than the ledger commits them. Whatever it does,
+ * an order that was acknowledged is in the books. */
+enum flow_backpressure {
+    BACKPRESSURE_DELAY, /* it waits: the source is read at the ledger's speed */
+    BACKPRESSURE_DROP,  /* the order is turned away, unacknowledged; a later run enters it */
+    BACKPRESSURE_QUEUE  /* sixteen times as many may be under way; beyond that it waits */
+};
+
 struct flow_options {
     struct ord_source *source; /* borrowed */
     const char *name;          /* of the source, for messages */
@@ -23,6 +31,9 @@ struct flow_options {
     unsigned workers; /* 0: one per core */
     int64_t stock;    /* pieces per product at the start; -1: no bound */
     bool stock_given;
+    enum flow_backpressure backpressure;
+    uint32_t under_way; /* orders at most, rounded up to a power of two; 0: 4096 */
+    void (*dropped)(void *user, const char *key); /* BACKPRESSURE_DROP; may be NULL */
     int64_t window_s;                  /* repeated baskets closer than this are parked; 0: never */
     struct payment_provider *provider; /* borrowed */
     void (*progress)(void *user, const struct flow_progress *progress); /* may be NULL */
@@ -36,11 +47,14 @@ struct flow_result {
     uint64_t orders_entered, lines_entered;
     uint64_t orders_known, lines_known; /* recognised: entered by an earlier run */
     uint64_t refused, refused_lines;    /* orders or lines with an error, now or known */
+    uint64_t dropped, dropped_lines;    /* turned away: not entered, not acknowledged */
+    uint64_t waits, under_way_most;     /* how often the intake waited, and what was under way */
+    double seconds_waited;
     uint64_t notices;
     double seconds;
     struct gate_figures figures;
     struct tr_accounts accounts;
-    bool lines_accounted;    /* read = entered + known + refused */
+    bool lines_accounted;    /* read = entered + known + refused + dropped */
     bool messages_accounted; /* accounts balance; nothing lost but answers that came late */
     bool broken;             /* the source broke off; what came before is entered */
 };

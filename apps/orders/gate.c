@@ -86,6 +86,15 @@ bool gate_wait(struct gate *gate, uint64_t committed, uint64_t lines, uint64_t l
     return !failed;
 }
 
+bool gate_passable(struct gate *gate, uint64_t committed, uint64_t lines, uint64_t lines_left)
+{
+    pthread_mutex_lock(&gate->lock);
+    bool passable = gate->failed || (gate->figures.committed >= committed &&
+                                     lines - gate->figures.committed_lines <= lines_left);
+    pthread_mutex_unlock(&gate->lock);
+    return passable;
+}
+
 uint64_t gate_committed(struct gate *gate)
 {
     pthread_mutex_lock(&gate->lock);

@@ -42,6 +42,8 @@ void gate_fail(struct gate *gate, const char *why);
  * not; false when the run has failed. */
 bool gate_wait(struct gate *gate, uint64_t committed, uint64_t lines, uint64_t lines_left,
                struct ord_error *error);
+/* The same without waiting: true if it would return at once. */
+bool gate_passable(struct gate *gate, uint64_t committed, uint64_t lines, uint64_t lines_left);
 /* What is committed so far, at no cost. */
 uint64_t gate_committed(struct gate *gate);
 

@@ -18,6 +18,8 @@ static const char usage[] =
     "usage: orders run      [--data FILE | --generate N [--seed S] [--lines N]] [--db PATH]\n"
     "                       [--workers N] [--stock N] [--declines PERMILLE] [--late PERMILLE]\n"
     "                       [--duplicate-window MINUTES] [--notices FILE] [--json] [--quiet]\n"
+    "                       [--backpressure delay|drop|queue] [--dropped FILE]\n"
+    "                       [--under-way ORDERS]\n"
     "       orders generate [--generate N] [--seed S] [--lines N] [--out FILE]\n"
     "       orders report   [--db PATH] [--json]\n"
     "       orders verify   [--db PATH] [--json]\n"
@@ -30,7 +32,12 @@ static const char usage[] =
     "report    tells what the books hold.\n"
     "verify    checks every promise of the books from the database alone.\n"
     "\n"
-    "Exit code: 0 good; 1 something was refused or does not balance; 2 wrong usage;\n"
+    "--backpressure says what happens when orders come faster than the ledger commits them: the\n"
+    "          intake waits (delay, the default), turns orders away before they are acknowledged\n"
+    "          (drop; --dropped lists them, and a later run enters them), or lets sixteen times\n"
+    "          as many be under way (queue). --under-way is how many may be: 4096.\n"
+    "\n"
+    "Exit code: 0 good; 1 something was refused, dropped or does not balance; 2 wrong usage;\n"
     "3 could not go on (run again to resume).\n";
 
 /* What the callbacks of a run need. */
@@ -38,7 +45,7 @@ struct screen {
     bool terminal, quiet;
     unsigned complaints;
     unsigned percent; /* plain lines: the last one printed */
-    FILE *notices;
+    FILE *notices, *dropped;
 };
 
 static int failed(const char *sentence)
@@ -87,6 +94,42 @@ static void write_notice(void *user, const struct notice *notice)
     fprintf(screen->notices, "%s %s\n", notice->key, ord_state_name(notice->state));
 }
 
+static void write_dropped(void *user, const char *key)
+{
+    struct screen *screen = user;
+    fprintf(screen->dropped, "%s\n", key);
+}
+
+static bool parse_backpressure(const char *word, enum flow_backpressure *ret,
+                               struct ord_error *error)
+{
+    static const char *const words[] = {"delay", "drop", "queue"};
+    *ret = BACKPRESSURE_DELAY;
+    if (!word)
+        return true;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(word, words[i]) == 0) {
+            *ret = (enum flow_backpressure)i;
+            return true;
+        }
+    }
+    return ord_fail(error, "--backpressure is '%.64s', want delay, drop or queue", word);
+}
+
+static bool open_output(const char *path, FILE **ret_file, struct ord_error *error)
+{
+    if (path && !(*ret_file = fopen(path, "a")))
+        return ord_fail(error, "'%s' cannot be opened: %s", path, strerror(errno));
+    return true;
+}
+
+static bool close_output(const char *path, FILE *file, struct ord_error *error)
+{
+    if (file && fclose(file) != 0)
+        return ord_fail(error, "'%s' cannot be written: %s", path, strerror(errno));
+    return true;
+}
+
 static struct ord_source *open_source(const struct cli *cli, struct ord_error *error)
 {
     if (cli->data)
@@ -114,7 +157,7 @@ static int finish_run(const struct cli *cli, const struct screen *screen,
     if (fflush(stdout) != 0)
         return failed("the report cannot be written");
     bool good = balanced && result->lines_accounted && result->messages_accounted &&
-                result->refused == 0 && !result->broken;
+                result->refused == 0 && result->dropped == 0 && !result->broken;
     return good ? EXIT_GOOD : EXIT_WRONG;
 }
 
@@ -126,12 +169,17 @@ static int run(const struct cli *cli)
         fputs("orders: --data and --generate exclude each other\n", stderr);
         return EXIT_USAGE;
     }
+    enum flow_backpressure backpressure;
+    if (!parse_backpressure(cli->backpressure, &backpressure, &error)) {
+        fprintf(stderr, "orders: %s\n", error.text);
+        return EXIT_USAGE;
+    }
     struct ord_source *source = open_source(cli, &error);
     if (!source)
         return failed(error.text);
-    if (cli->notices && !(screen.notices = fopen(cli->notices, "a"))) {
+    if (!open_output(cli->notices, &screen.notices, &error) ||
+        !open_output(cli->dropped, &screen.dropped, &error)) {
         ord_source_close(source);
-        ord_fail(&error, "'%s' cannot be opened: %s", cli->notices, strerror(errno));
         return failed(error.text);
     }
     /* Made-up orders show every outcome; a real file is taken as it is. */
@@ -146,6 +194,9 @@ static int run(const struct cli *cli)
         .workers = (unsigned)cli->workers,
         .stock = cli->stock,
         .stock_given = cli->stock_given,
+        .backpressure = backpressure,
+        .under_way = (uint32_t)cli->under_way,
+        .dropped = screen.dropped ? write_dropped : NULL,
         .window_s = cli->window_min * 60,
         .provider = &provider.base,
         .progress = show_progress,
@@ -156,8 +207,13 @@ static int run(const struct cli *cli)
     struct flow_result result;
     bool good = flow_run(&options, &result, &error);
     ord_source_close(source);
-    if (screen.notices && fclose(screen.notices) != 0 && good)
-        good = ord_fail(&error, "'%s' cannot be written: %s", cli->notices, strerror(errno));
+    struct ord_error why;
+    bool closed = close_output(cli->notices, screen.notices, &why);
+    closed = close_output(cli->dropped, screen.dropped, &why) && closed;
+    if (good && !closed) {
+        error = why;
+        good = false;
+    }
     return good ? finish_run(cli, &screen, &result, &error) : failed(error.text);
 }
 
@@ -210,7 +266,7 @@ static const struct {
     const char *name, *options;
     int (*function)(const struct cli *cli);
 } commands[] = {
-    {"run", "hvjqfbngslwkdtm", run},
+    {"run", "hvjqfbngslwkdtmpru", run},
     {"generate", "hvgslo", generate},
     {"report", "hvjb", report},
     {"verify", "hvjb", verify},

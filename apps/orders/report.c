@@ -187,6 +187,11 @@ static void print_run_json(struct json *json, const struct flow_result *run)
     json_int(json, "lines_known", (int64_t)run->lines_known);
     json_int(json, "refused", (int64_t)run->refused);
     json_int(json, "refused_lines", (int64_t)run->refused_lines);
+    json_int(json, "dropped", (int64_t)run->dropped);
+    json_int(json, "dropped_lines", (int64_t)run->dropped_lines);
+    json_int(json, "intake_waits", (int64_t)run->waits);
+    json_real(json, "intake_seconds_waited", run->seconds_waited);
+    json_int(json, "under_way_most", (int64_t)run->under_way_most);
     json_real(json, "seconds", run->seconds);
     json_real(json, "orders_per_second",
               run->seconds > 0 ? (double)run->orders_entered / run->seconds : 0);
@@ -214,6 +219,14 @@ static void print_run_text(FILE *out, const struct flow_result *run)
     fprintf(out, "   orders: entered %s, recognised %s, refused %s\n",
             ord_count(a, (int64_t)run->orders_entered), ord_count(b, (int64_t)run->orders_known),
             ord_count(c, (int64_t)run->refused));
+    fprintf(out, "   intake: waited %s times, %.2f s in all; at most %s orders under way\n",
+            ord_count(a, (int64_t)run->waits), run->seconds_waited,
+            ord_count(b, (int64_t)run->under_way_most));
+    if (run->dropped > 0)
+        fprintf(out,
+                "   dropped %s orders, %s lines, none of them acknowledged: run again to enter "
+                "them\n",
+                ord_count(a, (int64_t)run->dropped), ord_count(b, (int64_t)run->dropped_lines));
     double rate = run->seconds > 0 ? 1 / run->seconds : 0;
     fprintf(out, "   %.2f s: %s orders/s, %s lines/s in %s batches\n", run->seconds,
             ord_count(a, (int64_t)((double)run->orders_entered * rate)),

@@ -97,6 +97,36 @@ struct tr_supervision {
     unsigned quiet_ms;                /* so long without failure resets the delay; 0: within_ms */
 };
 
+/* ---- Bounded mailboxes --------------------------------------------------- */
+
+/*
+ * What happens to an ordinary message that finds mailbox_max others waiting. Control messages
+ * (TR_TYPE_CONTROL), answers to requests and system messages always find room and are not
+ * counted against the bound. Durable types (TR_TYPE_DURABLE) may not be given a drop policy.
+ * Whoever waits for an answer to a message that is dropped or refused gets a
+ * tr_request_failed with TR_EFULL at once.
+ */
+enum tr_overflow {
+    TR_REFUSE,      /* it becomes a dead letter, TR_DEAD_REFUSED */
+    TR_DROP_NEWEST, /* it is dropped, silently but counted */
+    TR_DROP_OLDEST, /* the oldest waiting message with this policy is dropped, it is queued */
+    /*
+     * It is queued, and the actor that sent it is not run again until it has been taken, or
+     * half of the mailbox is free; then it goes on where it was. The bound is exceeded by no
+     * more than one handler sends per sender. Actors never wait for each other in a circle
+     * and never for themselves: who would close a circle is not delayed (docs/adr/0005), nor
+     * are outside threads, which use tr_try_send() to be told.
+     */
+    TR_DELAY,
+    TR_QUEUE /* it is queued: only the system's memory cap holds */
+};
+
+/* The policy of one message type; a table of them ends with type NULL. */
+struct tr_overflow_rule {
+    const struct tr_type *type;
+    enum tr_overflow policy;
+};
+
 /* ---- Spawning ------------------------------------------------------------ */
 
 struct tr_middleware;
@@ -106,7 +136,10 @@ struct tr_spawn_args {
     const char *name; /* optional: enter it in the registry; copied; <= TR_NAME_SIZE_MAX */
     const void *arg;  /* optional: actor->arg_size bytes, copied; zeroes if NULL */
     const struct tr_supervision *supervise; /* optional; borrowed for the actor's life */
-    unsigned mailbox_max; /* messages waiting at most; 0: no bound but the memory cap */
+    unsigned mailbox_max;      /* ordinary messages waiting; 0: no bound but the memory cap */
+    enum tr_overflow overflow; /* beyond mailbox_max; default TR_REFUSE */
+    const struct tr_overflow_rule *overflow_rules; /* optional: per type; borrowed for life */
+    struct tr_error *error; /* optional: why nobody was spawned, in a sentence */
 
     /* Routers: see troupe/router.h. */
     unsigned pool;             /* n: a router in front of n such actors; <= TR_ROUTEES_MAX */

@@ -77,7 +77,9 @@ TR_API extern const struct tr_type tr_actor_failed_type;
 struct tr_accounts {
     uint64_t accepted;  /* taken over from senders, dead letters included */
     uint64_t processed; /* handled, whether or not the handler failed */
-    uint64_t dropped;   /* by an overflow policy */
+    uint64_t dropped;   /* by middleware or an overflow policy: the next two */
+    uint64_t dropped_newest;
+    uint64_t dropped_oldest;
     uint64_t dead[TR_DEAD_REASON_COUNT];
     uint64_t queued;  /* waiting in mailboxes now */
     uint64_t unknown; /* written to a link that broke: fate not known */

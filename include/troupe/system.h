@@ -111,6 +111,7 @@ struct tr_stats {
     uint64_t steals;
     uint64_t parks;
     uint64_t timers;
+    uint64_t delays; /* how often an actor was held back by a full mailbox (TR_DELAY) */
     unsigned workers;
     unsigned workers_parked;
 };

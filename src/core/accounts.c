@@ -1,4 +1,5 @@
 /* The message accounts. */
+#include "core/bound.h"
 #include "core/cold.h"
 #include "core/send.h"
 #include "core/worker.h"
@@ -17,21 +18,25 @@ static void add_counts(struct tr_accounts *sum, const struct tri_counts *c)
     sum->queued += tri_load(&c->stashed, TRI_RELAXED);
     sum->accepted += tri_load(&c->accepted, TRI_RELAXED);
     sum->processed += tri_load(&c->processed, TRI_RELAXED);
-    sum->dropped += tri_load(&c->dropped, TRI_RELAXED);
+    uint64_t newest = tri_load(&c->dropped_newest, TRI_RELAXED);
+    uint64_t oldest = tri_load(&c->dropped_oldest, TRI_RELAXED);
+    sum->dropped_newest += newest;
+    sum->dropped_oldest += oldest;
+    sum->dropped += tri_load(&c->dropped, TRI_RELAXED) + newest + oldest;
     sum->unknown += tri_load(&c->unknown, TRI_RELAXED);
     for (int i = 0; i < TR_DEAD_REASON_COUNT; i++)
         sum->dead[i] += tri_load(&c->dead[i], TRI_RELAXED);
 }
 
 /* Messages waiting in one cell. Exact only if nobody owns the cell, or if its owner asks. */
-static uint64_t waiting(struct tri_cell *cell)
+static uint64_t waiting(struct tr_system *sys, struct tri_cell *cell)
 {
     if (!tri_load(&cell->head, TRI_ACQUIRE))
         return 0;
     struct tri_block *stub = tri_cell_stub(cell);
     struct tri_block *block = cell->first;
     bool done = cell->flags & TRI_CELL_FIRST_DONE;
-    uint64_t count = 0;
+    uint64_t count = cell->flags & TRI_CELL_BOUNDED ? tri_bound_count(sys, cell) : 0;
     for (; block; block = tri_load(&block->next, TRI_ACQUIRE)) {
         if (block != stub && !done)
             count++;
@@ -49,7 +54,7 @@ static uint64_t waiting_everywhere(struct tr_system *sys)
         struct tri_cell *cell = tri_slot_cell(&sys->slots, slot);
         /* Held cells are the only ones with mail at rest. */
         if (tri_load(&cell->held, TRI_ACQUIRE))
-            sum += waiting(cell);
+            sum += waiting(sys, cell);
     }
     return sum;
 }
@@ -88,12 +93,14 @@ tr_err tr_actor_accounts(tr_ctx *ctx, tr_pid pid, struct tr_accounts *ret)
     *ret = (struct tr_accounts){.processed = done - cell->refused};
     const struct tri_cold *cold = cell->cold;
     if (cold) {
-        ret->dropped = cold->dropped;
         for (int i = 0; i < TR_DEAD_REASON_COUNT; i++)
             ret->dead[i] = cold->dead[i];
     }
-    ret->queued = tri_load(&cell->held, TRI_ACQUIRE) || ctx->cell == cell ? waiting(cell) : 0;
+    ret->queued = tri_load(&cell->held, TRI_ACQUIRE) || ctx->cell == cell ? waiting(ctx->sys, cell)
+                                                                          : 0;
     ret->queued += tri_stash_waiting(cell);
     ret->accepted = done + ret->queued;
+    if (pid.bits >> 32 & TRI_GEN_BOUNDED)
+        tri_bound_accounts(ctx->sys, cell, ret);
     return TR_OK;
 }

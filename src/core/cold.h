@@ -45,7 +45,6 @@ struct tri_cold {
     char *fail_text;
     struct tri_proxy *proxy;
     bool subscribed;
-    uint64_t dropped;
     uint64_t dead[TR_DEAD_REASON_COUNT];
 };
 

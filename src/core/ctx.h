@@ -23,7 +23,10 @@
 struct tri_counts {
     TRI_ATOMIC(uint64_t) accepted;
     TRI_ATOMIC(uint64_t) processed;
-    TRI_ATOMIC(uint64_t) dropped;
+    TRI_ATOMIC(uint64_t) dropped; /* by middleware; the next two by overflow policies */
+    TRI_ATOMIC(uint64_t) dropped_newest;
+    TRI_ATOMIC(uint64_t) dropped_oldest;
+    TRI_ATOMIC(uint64_t) delays;
     TRI_ATOMIC(uint64_t) dead[TR_DEAD_REASON_COUNT];
     TRI_ATOMIC(uint64_t) unknown;
     TRI_ATOMIC(uint64_t) stashed; /* put aside less taken out: all contexts together, >= 0 */
@@ -147,6 +150,7 @@ struct tri_worker {
 
 struct tri_names;
 struct tri_kinds;
+struct tri_delays;
 struct tri_events;
 struct tri_offload;
 struct tri_monitor;
@@ -168,8 +172,8 @@ struct tri_slots {
     struct tri_cell *cells;     /* addresses for slots_max of them */
     TRI_ATOMIC(uint32_t) count; /* of them initialised */
     uint32_t slots_max;
-    uint32_t committed;       /* cells that have memory; under lock */
-    struct tri_bound *bounds; /* likewise */
+    uint32_t committed;                     /* cells that have memory; under lock */
+    TRI_ATOMIC(struct tri_bound *) *bounds; /* likewise */
     struct tri_spin lock;
     uint32_t *free; /* slots that the contexts gave back; under lock */
     uint32_t free_count;
@@ -189,12 +193,15 @@ struct tr_system {
     struct tri_pool_limit limit;
     struct tri_worker **workers;
     uint32_t worker_count;
-    struct tr_ctx *root;   /* manual systems: the worker's own context */
-    tri_thread_id creator; /* the thread that root belongs to */
-    struct tri_pool *pools[TRI_CONTEXTS_MAX];
+    struct tr_ctx *root;                          /* manual systems: the worker's own context */
+    tri_thread_id creator;                        /* the thread that root belongs to */
+    struct tri_pool *pools[TRI_CONTEXTS_MAX + 1]; /* the last one in use: the reserve */
     struct tr_ctx *outside[TR_OUTSIDE_MAX];
     tri_mutex outside_lock;
     struct tri_cell *guardian;
+    struct tri_pool reserve; /* for what must arrive at the memory cap; under reserve_lock */
+    struct tri_pool_limit reserve_limit;
+    struct tri_spin reserve_lock;
     TRI_ATOMIC(uint32_t) phase; /* enum tri_phase */
     TRI_ATOMIC(bool) quit;      /* workers: leave */
     uint64_t wake_cycles;       /* queue length × turn cycles that is worth a wake-up */
@@ -216,6 +223,7 @@ struct tr_system {
     struct tri_kinds *kinds;
     uint32_t shown; /* TRI_SHOW_…: what the system's middleware wants to see */
     struct tri_events *events;
+    struct tri_delays *delays;
     struct tri_offload *offload;
     struct tri_monitor *monitor;
 

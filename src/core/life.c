@@ -3,7 +3,9 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "core/behaviour.h"
+#include "core/bound.h"
 #include "core/cold.h"
+#include "core/delay.h"
 #include "core/events.h"
 #include "core/family.h"
 #include "core/kind.h"
@@ -235,6 +237,10 @@ void tri_life_end(struct tr_ctx *ctx, struct tri_cell *cell)
 
     free_generation(cell, old_gen);
     tri_ctx_leave(ctx);
+    if (cell->flags & TRI_CELL_BOUNDED)
+        tri_bound_close(ctx, cell, self);
+    if (cell->flags & TRI_CELL_DELAYED)
+        tri_delay_forget(ctx, self);
     struct tri_proxy *proxy = NULL;
     if (cell->cold) {
         proxy = cell->cold->proxy;
@@ -329,6 +335,10 @@ static void on_sys(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *
         break;
     case TRI_SYS_LINK_FAILED:
         tri_links_failed(ctx, cell, block->from, (tr_err)block->call);
+        break;
+    case TRI_SYS_UNDELAY:
+        if (tri_delay_over(ctx, tri_ctx_self(ctx)))
+            cell->flags &= (uint16_t)~TRI_CELL_DELAYED;
         break;
     case TRI_SYS_BACKOFF_TIMER:
         if (cell->state == TRI_BACKOFF)

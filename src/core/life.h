@@ -20,7 +20,8 @@ void tri_life_stop(struct tr_ctx *ctx, struct tri_cell *cell, tr_err reason);
 /* The end. The cell is not the caller's any more. */
 void tri_life_end(struct tr_ctx *ctx, struct tri_cell *cell);
 /* The same for an actor that stopped itself and has only the flags that say so, if nothing hangs
- * on it: no children, no watchers, no hooks. `done` is the message just handled, at the front of the queue. False: something does. */
+ * on it: no children, no watchers, no hooks. `done` is the message just handled, at the front of
+ * the queue. False: something does. */
 bool tri_life_end_plain(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *done);
 /* A cell without a tenant has mail: all of it becomes dead letters. */
 void tri_life_turn_away(struct tr_ctx *ctx, struct tri_cell *cell);

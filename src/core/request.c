@@ -131,8 +131,12 @@ void tr_reply_to_(tr_ctx *ctx, tr_caller caller, const struct tr_type *type, con
 {
     struct tri_block *block = tri_block_new(ctx, type, size, false);
     if (TRI_UNLIKELY(!block)) {
-        tri_send_refused(ctx, caller.pid, type);
-        return;
+        /* Work that was taken on is to be finished. */
+        block = tri_block_new_must(ctx, type, size, caller.call || type->flags & TR_TYPE_CONTROL);
+        if (!block) {
+            tri_send_refused(ctx, caller.pid, type);
+            return;
+        }
     }
     memcpy(tri_block_body(block), body, size);
     reply(ctx, caller, block);

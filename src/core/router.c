@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "core/bound.h"
 #include "core/cold.h"
 #include "core/log.h"
 #include "core/route.h"
@@ -206,8 +207,7 @@ static uint64_t load_of(const struct tr_ctx *ctx, tr_pid pid)
     /* Relaxed, all of it: a hint that is old by the time the message arrives. */
     uint64_t busy = tri_load(&cell->head, TRI_RELAXED) != NULL;
     if (pid.bits >> 32 & TRI_GEN_BOUNDED)
-        busy += 2 *
-                (uint64_t)tri_load(&tri_cell_bound(&ctx->sys->slots, cell)->waiting, TRI_RELAXED);
+        busy += 2 * (uint64_t)tri_bound_count(ctx->sys, cell);
     return busy;
 }
 
@@ -432,6 +432,7 @@ struct tri_router_spec *tri_router_spec(const struct tr_spawn_args *args)
     spec->routee.route = TR_ROUTE_NONE;
     spec->routee.route_key = NULL;
     spec->routee.group = NULL;
+    spec->routee.error = NULL; /* Long gone when the routees start. */
     /* A bounded mailbox knows its length. */
     if (args->route == TR_ROUTE_LEAST_LOADED && args->mailbox_max == 0)
         spec->routee.mailbox_max = UINT_MAX;

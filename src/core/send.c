@@ -1,6 +1,7 @@
 #include "core/send.h"
 
 #include "base/assert.h"
+#include "core/bound.h"
 #include "core/cold.h"
 #include "core/log.h"
 #include "core/middleware.h"
@@ -74,6 +75,27 @@ struct tri_block *tri_block_new_odd(struct tr_ctx *ctx, const struct tr_type *ty
     return block;
 }
 
+__attribute__((cold)) struct tri_block *tri_block_new_must(struct tr_ctx *ctx,
+                                                           const struct tr_type *type, size_t size,
+                                                           bool must)
+{
+    struct tr_system *sys = ctx->sys;
+    if (!must || size != type->size || TRI_BLOCK_HEADER + size > TRI_POOL_BLOCK_MAX)
+        return NULL;
+    uint32_t size_class = tri_pool_class(TRI_BLOCK_HEADER + size);
+    tri_spin_lock(&sys->reserve_lock);
+    struct tri_block *block = tri_pool_get(&sys->reserve, size_class, false);
+    tri_spin_unlock(&sys->reserve_lock);
+    if (!block)
+        return NULL;
+    block->type = type;
+    block->tag = 0;
+    block->size_class = (uint8_t)size_class;
+    block->owner = sys->reserve.owner; /* Whoever frees it sends it back there. */
+    block->call = 0;
+    return block;
+}
+
 static void free_memory(struct tr_ctx *ctx, struct tri_block *block)
 {
     if (block->size_class == TRI_POOL_HUGE)
@@ -134,8 +156,11 @@ void tr_send_copy_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const voi
 {
     struct tri_block *block = tri_block_new(ctx, type, size, false);
     if (TRI_UNLIKELY(!block)) {
-        tri_send_refused(ctx, to, type);
-        return;
+        block = tri_block_new_must(ctx, type, size, type->flags & TR_TYPE_CONTROL);
+        if (!block) {
+            tri_send_refused(ctx, to, type);
+            return;
+        }
     }
     memcpy(tri_block_body(block), body, size);
     block->from = tri_ctx_self(ctx);
@@ -147,18 +172,6 @@ void tr_send_take(tr_ctx *ctx, tr_pid to, void *body)
     struct tri_block *block = tri_block_of(body);
     block->from = tri_ctx_self(ctx);
     tri_deliver(ctx, to, block);
-}
-
-/* Takes a place in a bounded mailbox. Relaxed: the count guards no memory; it may be one too
- * many for an instant, never too few. */
-static bool bound_take(struct tr_ctx *ctx, struct tri_cell *cell)
-{
-    struct tri_bound *bound = tri_cell_bound(&ctx->sys->slots, cell);
-    uint32_t before = tri_fetch_add(&bound->waiting, 1u, TRI_RELAXED);
-    if (before < tri_load(&bound->max, TRI_RELAXED))
-        return true;
-    tri_fetch_sub(&bound->waiting, 1u, TRI_RELAXED);
-    return false;
 }
 
 static void deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
@@ -183,14 +196,9 @@ void tri_deliver_shown(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
         tri_dead_letter(ctx, to, block, closing ? TR_DEAD_CLOSING : TR_DEAD_NO_ACTOR);
         return;
     }
-    /* Control messages and answers always find room. */
-    bool must = (block->type->flags & TR_TYPE_CONTROL) || (block->flags & TRI_BLOCK_REPLY);
-    if ((gen & TRI_GEN_BOUNDED) && !bound_take(ctx, cell)) {
-        if (!must) {
-            tri_dead_letter(ctx, to, block, TR_DEAD_REFUSED);
-            return;
-        }
-        tri_fetch_add(&tri_cell_bound(&ctx->sys->slots, cell)->waiting, 1u, TRI_RELAXED);
+    if (gen & TRI_GEN_BOUNDED) {
+        tri_bound_deliver(ctx, to, cell, block);
+        return;
     }
     tri_store(&block->gen, gen, TRI_RELAXED); /* `to` may be another than it was sent to. */
     if (tri_mailbox_push(cell, block))
@@ -216,16 +224,22 @@ static tr_err try_send(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const
     if (!block)
         return TR_EFULL;
     uint32_t gen = (uint32_t)(to.bits >> 32);
-    if ((gen & TRI_GEN_BOUNDED) && !bound_take(ctx, cell)) {
-        tri_block_free(ctx, block);
-        return TR_EFULL;
-    }
     memcpy(tri_block_body(block), body, size);
     block->from = tri_ctx_self(ctx);
-    tri_count(&ctx->counts.accepted, 1);
-    if ((gen & TRI_GEN_SHOWN) && !ctx->showing) {
-        if (gen & TRI_GEN_BOUNDED) /* Taken again on delivery, unless the middleware drops it. */
-            tri_fetch_sub(&tri_cell_bound(&ctx->sys->slots, cell)->waiting, 1u, TRI_RELAXED);
+    bool shown = (gen & TRI_GEN_SHOWN) && !ctx->showing;
+    if (gen & TRI_GEN_BOUNDED) {
+        /* What middleware is to see is put in afterwards, if there is room now. */
+        tr_err err = tri_bound_try(ctx, to, cell, block, shown);
+        if (err)
+            tri_block_free(ctx, block);
+        else
+            tri_count(&ctx->counts.accepted, 1);
+        if (err || !shown)
+            return err;
+    } else {
+        tri_count(&ctx->counts.accepted, 1);
+    }
+    if (shown) {
         tri_middleware_send(ctx, to, block);
         return TR_OK;
     }
@@ -408,6 +422,9 @@ void tri_dead_letter(struct tr_ctx *ctx, tr_pid to, struct tri_block *block,
                      enum tr_dead_reason reason)
 {
     tr_pid from = block->from;
+    bool gone = reason == TR_DEAD_NO_ACTOR || reason == TR_DEAD_STOPPED;
+    if (gone && (block->flags & TRI_BLOCK_REPLY))
+        reason = TR_DEAD_LATE; /* The call ended with its caller. */
     if (block->flags & TRI_BLOCK_REQUEST) {
         struct tr_request_failed failed = {
             .call = block->call, .to = to, .reason = tri_dead_error(reason)};

@@ -33,6 +33,11 @@ TRI_HOT_INLINE struct tri_block *tri_block_new(struct tr_ctx *ctx, const struct 
     return block;
 }
 
+/* For what must arrive (control messages, answers) when tri_block_new() found the cap reached:
+ * from the system's reserve, which ordinary messages never get. NULL when that is used up. */
+struct tri_block *tri_block_new_must(struct tr_ctx *ctx, const struct tr_type *type, size_t size,
+                                     bool must);
+
 /* Frees a block, whatever its flags. */
 void tri_block_release(struct tr_ctx *ctx, struct tri_block *block);
 size_t tri_block_size(const struct tri_block *block);
@@ -128,6 +133,7 @@ enum tri_sys_kind {
     TRI_SYS_LINK,        /* from: who links itself to this one */
     TRI_SYS_UNLINK,      /* from: who takes that back, or has ended without an error */
     TRI_SYS_LINK_FAILED, /* from: who failed; call: the error */
+    TRI_SYS_UNDELAY,     /* the mailbox that held this actor back has drained */
     TRI_SYS_TIMER,       /* a tri_timer of tr_after() or tr_every() */
     TRI_SYS_CALL_TIMER,
     TRI_SYS_IDLE_TIMER,

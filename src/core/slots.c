@@ -22,6 +22,9 @@ bool tri_slots_init(struct tri_slots *slots, uint32_t slots_max)
 
 void tri_slots_fini(struct tri_slots *slots)
 {
+    uint32_t count = slots->bounds ? tri_load(&slots->count, TRI_RELAXED) : 0;
+    for (uint32_t i = 0; i < count; i++) /* Relaxed: all threads have ended. */
+        tri_free(tri_load(&slots->bounds[i], TRI_RELAXED));
     tri_mem_unmap(slots->cells, slots->slots_max * sizeof *slots->cells);
     tri_mem_unmap(slots->bounds, slots->slots_max * sizeof *slots->bounds);
     tri_free(slots->free);

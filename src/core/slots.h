@@ -24,11 +24,8 @@
 #define TRI_GEN_ODD (TRI_GEN_BOUNDED | TRI_GEN_SHOWN) /* not for the short path of sending */
 #define TRI_GEN_STEP 8u
 
-/* What a bounded mailbox counts; as stable as the cells are. */
-struct tri_bound {
-    TRI_ATOMIC(uint32_t) waiting;
-    TRI_ATOMIC(uint32_t) max;
-};
+/* Of a slot whose tenants had a bounded mailbox (core/bound.h); as stable as the cells are. */
+struct tri_bound;
 
 bool tri_slots_init(struct tri_slots *slots, uint32_t slots_max);
 void tri_slots_fini(struct tri_slots *slots);
@@ -45,7 +42,8 @@ TRI_HOT_INLINE struct tri_cell *tri_slot_cell(const struct tri_slots *slots, uin
 static inline struct tri_bound *tri_cell_bound(const struct tri_slots *slots,
                                                const struct tri_cell *cell)
 {
-    return &slots->bounds[cell->slot];
+    /* Acquire pairs with the release in tri_bound_open(). */
+    return tri_load(&slots->bounds[cell->slot], TRI_ACQUIRE);
 }
 
 /* The cell of a PID that is alive now; NULL otherwise. */

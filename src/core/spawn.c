@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "core/bound.h"
 #include "core/cold.h"
 #include "core/family.h"
 #include "core/kind.h"
@@ -61,7 +62,14 @@ static tr_err check_args(struct tr_ctx *ctx, const struct tr_spawn_args *args)
         (*args->name == '\0' || strnlen(args->name, TR_NAME_SIZE_MAX + 1) > TR_NAME_SIZE_MAX))
         return TR_EINVAL;
     const char *wrong = tri_supervision_invalid(args->supervise);
-    return wrong ? tr_fail(ctx, TR_EINVAL, "supervise: %s", wrong) : TR_OK;
+    if (wrong)
+        return tr_fail(ctx, TR_EINVAL, "supervise: %s", wrong);
+    struct tr_error why;
+    if (!actor || !tri_bound_check(args, actor, &why))
+        return TR_OK;
+    if (args->error)
+        *args->error = why;
+    return tr_fail(ctx, why.code, "%s", why.text);
 }
 
 /* Makes a tenant of a claimed cell, with everything at its start. */
@@ -121,12 +129,8 @@ static tr_err fill_cell(struct tr_ctx *ctx, struct tri_cell *cell, const struct 
         return TR_ENOMEM;
     if (!make_data(ctx, cell, args->actor, args->arg))
         return TR_ENOMEM;
-    if (args->mailbox_max) {
-        struct tri_bound *bound = tri_cell_bound(&ctx->sys->slots, cell);
-        tri_store(&bound->waiting, 0u, TRI_RELAXED);
-        tri_store(&bound->max, args->mailbox_max, TRI_RELAXED);
-        cell->flags |= TRI_CELL_BOUNDED;
-    }
+    if (args->mailbox_max && !tri_bound_open(ctx, cell, args))
+        return TR_ENOMEM;
     if (args->name) {
         struct tri_cold *cold = tri_cold(cell);
         char *name = tri_strdup(args->name);
@@ -180,8 +184,9 @@ static inline bool plain_args(const struct tr_spawn_args *args)
 {
     return args->actor &&
            !((uintptr_t)args->name | (uintptr_t)args->supervise | (uintptr_t)args->route_key |
-             (uintptr_t)args->group | (uintptr_t)args->middleware | args->mailbox_max | args->pool |
-             (unsigned)args->route | args->group_size);
+             (uintptr_t)args->group | (uintptr_t)args->middleware |
+             (uintptr_t)args->overflow_rules | args->mailbox_max | (unsigned)args->overflow |
+             args->pool | (unsigned)args->route | args->group_size);
 }
 
 /* The path of most spawns: a plain actor with little state, as a child of another. Nobody when it

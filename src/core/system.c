@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/error.h"
+#include "core/delay.h"
 #include "core/events.h"
 #include "core/kind.h"
 #include "core/life.h"
@@ -25,6 +26,9 @@
 
 #define MEMORY_MAX_DEFAULT ((size_t)1 << 30)
 #define MEMORY_MAX_LEAST ((size_t)1 << 20)
+/* Beside memory_max, for control messages and answers when that is used up: an eighth of it. */
+#define RESERVE_SHARE 8u
+#define RESERVE_LEAST ((uint64_t)1 << 20)
 #define ACTORS_MAX (1u << TRI_SLOT_BITS)
 #define OFFLOAD_DEFAULT 4u
 #define OFFLOAD_MAX 128u
@@ -65,6 +69,23 @@ tr_err tr_fail(tr_ctx *ctx, tr_err code, const char *fmt, ...)
 
 /* ---- Contexts ------------------------------------------------------------ */
 
+/* Those of workers and outside threads, and the reserve. */
+static uint32_t pool_count(const struct tr_system *sys)
+{
+    return sys->worker_count + TR_OUTSIDE_MAX + 1;
+}
+
+static bool reserve_init(struct tr_system *sys)
+{
+    uint32_t id = pool_count(sys) - 1;
+    uint64_t share = sys->limit.bytes_max / RESERVE_SHARE;
+    sys->reserve_limit.bytes_max = share < RESERVE_LEAST ? RESERVE_LEAST : share;
+    tri_spin_init(&sys->reserve_lock);
+    sys->pools[id] = &sys->reserve;
+    return tri_pool_init(&sys->reserve, (uint16_t)id, pool_count(sys), sys->pools,
+                         &sys->reserve_limit);
+}
+
 static bool ctx_init(struct tr_ctx *ctx, struct tr_system *sys, uint16_t id)
 {
     ctx->sys = sys;
@@ -73,7 +94,7 @@ static bool ctx_init(struct tr_ctx *ctx, struct tr_system *sys, uint16_t id)
     ctx->table = id < sys->worker_count ? &sys->slots : &sys->no_slots;
     uint64_t seed = sys->config.seed ? sys->config.seed + id : tri_random_u64();
     tri_prng_seed(&ctx->prng, seed);
-    if (!tri_pool_init(&ctx->pool, id, sys->worker_count + TR_OUTSIDE_MAX, sys->pools, &sys->limit))
+    if (!tri_pool_init(&ctx->pool, id, pool_count(sys), sys->pools, &sys->limit))
         return false;
     sys->pools[id] = &ctx->pool;
     return true;
@@ -202,11 +223,14 @@ static bool build(struct tr_system *sys)
     sys->kinds = tri_kinds_create();
     sys->shown = tri_middleware_shown(sys->config.middleware);
     sys->events = tri_events_create();
+    sys->delays = tri_delays_create();
     sys->offload = tri_offload_create(sys, sys->config.offload_threads);
-    if (!sys->node || !sys->workers || !sys->names || !sys->kinds || !sys->events ||
+    if (!sys->node || !sys->workers || !sys->names || !sys->kinds || !sys->events || !sys->delays ||
         !sys->offload || !tri_slots_init(&sys->slots, sys->config.actors_max))
         return false;
     sys->worker_count = sys->config.workers;
+    if (!reserve_init(sys))
+        return false;
     for (uint32_t i = 0; i < sys->worker_count; i++) {
         sys->workers[i] = worker_create(sys, i);
         if (!sys->workers[i])
@@ -260,10 +284,12 @@ static void demolish(struct tr_system *sys)
             tri_mem_unmap(sys->outside[i], sizeof *sys->outside[i]);
         }
     }
+    tri_pool_fini(&sys->reserve);
     tri_slots_fini(&sys->slots);
     tri_names_destroy(sys->names);
     tri_kinds_destroy(sys->kinds);
     tri_events_destroy(sys->events);
+    tri_delays_destroy(sys->delays);
     tri_mutex_fini(&sys->rest_lock);
     tri_cond_fini(&sys->rest_cond);
     tri_mutex_fini(&sys->failure_lock);
@@ -428,7 +454,8 @@ void tr_system_stats(tr_system *sys, struct tr_stats *ret)
 {
     *ret = (struct tr_stats){.workers = sys->config.manual ? 0 : sys->worker_count,
                              .workers_parked = tri_load(&sys->parked_count, TRI_RELAXED),
-                             .message_bytes = tri_load(&sys->limit.bytes, TRI_RELAXED),
+                             .message_bytes = tri_load(&sys->limit.bytes, TRI_RELAXED) +
+                                              tri_load(&sys->reserve_limit.bytes, TRI_RELAXED),
                              .message_bytes_max = sys->limit.bytes_max};
     uint64_t ended = 0;
     tri_mutex_lock(&sys->outside_lock);
@@ -440,6 +467,7 @@ void tr_system_stats(tr_system *sys, struct tr_stats *ret)
         ret->actors_spawned += tri_load(&ctx->counts.spawned, TRI_RELAXED);
         ret->actors_failed += tri_load(&ctx->counts.failed, TRI_RELAXED);
         ret->actors_restarted += tri_load(&ctx->counts.restarted, TRI_RELAXED);
+        ret->delays += tri_load(&ctx->counts.delays, TRI_RELAXED);
         ended += tri_load(&ctx->counts.ended, TRI_RELAXED);
     }
     tri_mutex_unlock(&sys->outside_lock);

@@ -1,6 +1,7 @@
 #include "core/turn.h"
 
 #include "base/assert.h"
+#include "core/bound.h"
 #include "core/cold.h"
 #include "core/family.h"
 #include "core/life.h"
@@ -48,7 +49,8 @@ static void refuse(struct tr_ctx *ctx, struct tri_block *block)
     }
     ctx->cell->refused++;
     if (tri_load(&block->gen, TRI_RELAXED) != tri_ctx_gen(ctx)) {
-        reason = TR_DEAD_NO_ACTOR;
+        if (!(block->flags & TRI_BLOCK_REPLY)) /* Else the call ended with its caller. */
+            reason = TR_DEAD_NO_ACTOR;
         to = (tr_pid){(uint64_t)tri_load(&block->gen, TRI_RELAXED) << 32 | ctx->cell->slot};
         if (block->flags & TRI_BLOCK_REQUEST)
             tri_request_fail(ctx, block, to, TR_ENOACTOR);
@@ -71,12 +73,6 @@ static void note_unhandled(struct tr_ctx *ctx, struct tri_cell *cell, struct tri
     tri_dead_letter_event(ctx, tri_ctx_self(ctx), block->from, block->type, reason);
 }
 
-static void bound_give(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
-{
-    if (tri_load(&block->gen, TRI_RELAXED) & TRI_GEN_BOUNDED)
-        tri_fetch_sub(&tri_cell_bound(&ctx->sys->slots, cell)->waiting, 1u, TRI_RELAXED);
-}
-
 /* Hands one message to the handler and counts it; the error of the handler. */
 static tr_err receive_one(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
 {
@@ -95,8 +91,6 @@ static tr_err receive_one(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_
 /* Handles one message whatever its flags; the error of the handler. */
 static tr_err handle_one(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
 {
-    if (tri_load(&block->gen, TRI_RELAXED) == tri_ctx_gen(ctx))
-        bound_give(ctx, cell, block);
     if (admit(ctx, cell, block))
         return receive_one(ctx, cell, block);
     cell->taken++;
@@ -263,6 +257,26 @@ TRI_HOT_INLINE enum leave turn_short(struct tr_ctx *ctx, struct tri_cell *cell, 
 
 /* ---- Batches and proxies ------------------------------------------------- */
 
+/* Hands over the first `count` of the worker's batch_blocks, all of the batch type. */
+static tr_err run_batch(struct tr_ctx *ctx, struct tri_cell *cell, uint32_t count)
+{
+    const struct tr_actor *actor = cell->actor;
+    struct tri_block **blocks = ctx->worker->batch_blocks;
+    const void **bodies = ctx->worker->batch_bodies;
+    for (uint32_t i = 0; i < count; i++)
+        bodies[i] = tri_block_body(tri_block_payload(blocks[i]));
+    struct tr_batch batch = {actor->batch_type, count, bodies};
+    cell->taken += count;
+    ctx->batch = blocks;
+    ctx->batch_count = count;
+    ctx->block = blocks[0];
+    tr_err err = actor->receive_batch(ctx, cell->data, &batch);
+    ctx->batch = NULL;
+    ctx->block = NULL;
+    tri_count(&ctx->counts.processed, count);
+    return err;
+}
+
 /*
  * Hands over as many messages of the batch type as follow each other, up to batch_max.
  * They stay linked in the queue until the handler is done. *ret_last is the last of them.
@@ -271,17 +285,12 @@ static tr_err handle_batch(struct tr_ctx *ctx, struct tri_cell *cell, struct tri
                            struct tri_block **ret_last, uint64_t *ret_count)
 {
     const struct tr_actor *actor = cell->actor;
-    struct tri_worker *worker = ctx->worker;
     uint32_t count = 0;
     struct tri_block *block = first;
-    struct tri_block **blocks = worker->batch_blocks;
-    const void **bodies = worker->batch_bodies;
+    struct tri_block **blocks = ctx->worker->batch_blocks;
     for (;;) {
-        blocks[count] = block;
-        bodies[count++] = tri_block_body(tri_block_payload(block));
+        blocks[count++] = block;
         *ret_last = block;
-        cell->taken++;
-        bound_give(ctx, cell, block);
         if (count == actor->batch_max)
             break;
         block = tri_load(&block->next, TRI_ACQUIRE);
@@ -291,16 +300,32 @@ static tr_err handle_batch(struct tr_ctx *ctx, struct tri_cell *cell, struct tri
              ~(TRI_BLOCK_REQUEST | TRI_BLOCK_SHARED | TRI_BLOCK_COUNTED | TRI_BLOCK_SIZED)))
             break;
     }
-    struct tr_batch batch = {actor->batch_type, count, bodies};
-    ctx->batch = blocks;
-    ctx->batch_count = count;
-    ctx->block = first;
-    tr_err err = actor->receive_batch(ctx, cell->data, &batch);
-    ctx->batch = NULL;
-    ctx->block = NULL;
-    tri_count(&ctx->counts.processed, count);
     *ret_count = count;
-    return err;
+    return run_batch(ctx, cell, count);
+}
+
+/* Handles the next message or batch of a bounded mailbox; how many, 0: none waits. */
+static uint64_t handle_bounded(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    const struct tr_actor *actor = cell->actor;
+    bool batches = (cell->flags & TRI_CELL_BATCHES) && ctx->worker;
+    struct tri_block *one;
+    struct tri_block **blocks = batches ? ctx->worker->batch_blocks : &one;
+    const struct tr_type *batch_type = batches ? actor->batch_type : NULL;
+    uint32_t count = tri_bound_take(ctx, cell, batch_type, blocks, batches ? actor->batch_max : 1);
+    if (count == 0)
+        return 0;
+    if (cell->flags & TRI_CELL_IDLE_TIMER)
+        cell->cold->active_ns = tri_ctx_now_ns(ctx);
+    bool batch = batches && blocks[0]->type == batch_type &&
+                 !(blocks[0]->flags & (TRI_BLOCK_REPLY | TRI_BLOCK_POISON));
+    tr_err err = batch ? run_batch(ctx, cell, count) : handle_one(ctx, cell, blocks[0]);
+    for (uint32_t i = 0; i < count; i++)
+        tri_block_free(ctx, blocks[i]);
+    if (err)
+        tri_life_failed(ctx, cell, err);
+    ctx->attention = false;
+    return count;
 }
 
 static void handle_proxy(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
@@ -380,6 +405,15 @@ static bool hold(struct tri_cell *cell)
     return !tri_cas_strong(&cell->held, &expected, 0u, TRI_SEQ_CST, TRI_RELAXED);
 }
 
+/* Makes sure that a cell which just went idle does not miss a message of its bounded mailbox. */
+static void recheck_bounded(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    /* In sequence after the store that made the cell idle: see wake() in bound.c. If somebody
+     * else has taken the cell meanwhile, he looks for himself. */
+    if (tri_bound_count(ctx->sys, cell) != 0 && tri_mailbox_claim(cell))
+        tri_schedule(ctx, cell);
+}
+
 /* True while the turn goes on. */
 static bool turn_slow(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t *handled, uint64_t max)
 {
@@ -401,14 +435,23 @@ static bool turn_slow(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t *handl
         tri_life_turn_away(ctx, cell);
         return false;
     }
-    if (cell->state != TRI_RUNNING) {
+    if (cell->state != TRI_RUNNING || (cell->flags & TRI_CELL_DELAYED)) {
         if (!hold(cell))
             return true;
         return false;
     }
     bool again = cell->flags & TRI_CELL_AGAIN;
-    if (!again && !pass_first(ctx, cell)) {
+    bool bounded = cell->flags & TRI_CELL_BOUNDED;
+    if (bounded && !again && *handled < max) {
+        uint64_t count = handle_bounded(ctx, cell);
+        *handled += count;
+        if (count)
+            return true;
+    }
+    if (!again && (*handled < max || !bounded) && !pass_first(ctx, cell)) {
         tri_turn_recheck(ctx, cell);
+        if (bounded)
+            recheck_bounded(ctx, cell);
         return false;
     }
     if (*handled >= max) {
