@@ -161,13 +161,13 @@ struct tr_spawn_args {
  * why: TR_EEXIST (the name is taken), TR_EFULL (the table is), TR_ENOMEM, TR_EINVAL,
  * TR_ECLOSING.
  */
-#define tr_spawn(ctx, ...) tr_spawn_((ctx), &(struct tr_spawn_args){.actor = __VA_ARGS__})
+#define tr_spawn(ctx, ...) tr_spawn_((ctx), TR_BODY_(tr_spawn_args, .actor = __VA_ARGS__))
 TR_API tr_pid tr_spawn_(tr_ctx *ctx, const struct tr_spawn_args *args) TR_MUST_USE;
 
 /* tr_spawn_group(ctx, pids, count, .route = TR_ROUTE_RANDOM, …): a router in front of actors that
  * are there already; at least the route is given. A group may be empty at first. */
 #define tr_spawn_group(ctx, pids, count, ...) \
-    tr_spawn_((ctx), &(struct tr_spawn_args){.group = (pids), .group_size = (count), __VA_ARGS__})
+    tr_spawn_((ctx), TR_BODY_(tr_spawn_args, .group = (pids), .group_size = (count), __VA_ARGS__))
 
 /* The actor this context runs; nobody outside of actors. */
 TR_API tr_pid tr_self(const tr_ctx *ctx);
@@ -241,8 +241,17 @@ TR_API tr_err tr_unhandled(tr_ctx *ctx) TR_MUST_USE;
  *     tr_err on_add(tr_ctx *ctx, struct counter *self, const struct counter_add *msg);
  * and one whose parameter does not fit its message type does not compile.
  */
-#define TR_ON_CALL_(T, fn)      \
-    if (msg->type == &T##_type) \
+#ifdef __cplusplus
+#define TR_HANDLER_FITS_(fn, parameters, text)
+#else
+#define TR_HANDLER_FITS_(fn, parameters, text)                                            \
+    _Static_assert(__builtin_types_compatible_p(__typeof__(&(fn)), tr_err(*) parameters), \
+                   #fn " must be a tr_err " #fn text);
+#endif
+#define TR_ON_CALL_(T, fn)                                               \
+    TR_HANDLER_FITS_(fn, (tr_ctx *, __typeof__(self), const struct T *), \
+                     "(tr_ctx *, state *, const struct " #T " *)")       \
+    if (msg->type == &T##_type)                                          \
         return fn(ctx, self, (const struct T *)tr_msg_body(msg));
 #define TR_ON_TYPE_(T, fn) &T##_type,
 #define TR_DISPATCH(NAME, HANDLERS)                                                              \
@@ -262,12 +271,14 @@ TR_API tr_err tr_unhandled(tr_ctx *ctx) TR_MUST_USE;
  *                     const struct post *const *posts, size_t count);
  * Set .receive_batch, .batch_type = &post_type and .batch_max in the actor's table.
  */
-#define TR_BATCH(NAME, T, fn)                                                                  \
-    static tr_err NAME##_receive_batch(tr_ctx *ctx, void *state, const struct tr_batch *batch) \
-    {                                                                                          \
-        return fn(ctx, (struct NAME *)state, (const struct T *const *)batch->bodies,           \
-                  batch->count);                                                               \
-    }                                                                                          \
+#define TR_BATCH(NAME, T, fn)                                                                    \
+    static tr_err NAME##_receive_batch(tr_ctx *ctx, void *state, const struct tr_batch *batch)   \
+    {                                                                                            \
+        TR_HANDLER_FITS_(fn, (tr_ctx *, struct NAME *, const struct T *const *, size_t),         \
+                         "(tr_ctx *, struct " #NAME " *, const struct " #T " *const *, size_t)") \
+        return fn(ctx, (struct NAME *)state, (const struct T *const *)batch->bodies,             \
+                  batch->count);                                                                 \
+    }                                                                                            \
     typedef int NAME##_batch_needs_semicolon_
 
 TR_END_DECLS

@@ -23,7 +23,11 @@ typedef struct tr_pid {
     uint64_t bits; /* generation:32 | slot:32; 0 is nobody */
 } tr_pid;
 
+#ifdef __cplusplus
+#define TR_NOBODY (tr_pid{0})
+#else
 #define TR_NOBODY ((tr_pid){0})
+#endif
 
 static inline bool tr_pid_equal(tr_pid a, tr_pid b)
 {
@@ -69,9 +73,9 @@ struct tr_type {
  * includes the declaration shares one descriptor.
  */
 #define TR_TYPE(T) TR_TYPE_FLAGS(T, 0)
-#define TR_TYPE_FLAGS(T, FLAGS)           \
-    extern const struct tr_type T##_type; \
-    TR_WEAK const struct tr_type T##_type = {#T, sizeof(struct T), NULL, (FLAGS)}
+#define TR_TYPE_FLAGS(T, FLAGS)                   \
+    extern TR_WEAK const struct tr_type T##_type; \
+    const struct tr_type T##_type = {#T, sizeof(struct T), NULL, (FLAGS)}
 
 /*
  * A received message. Borrowed: valid until the handler returns. It lies in the block that the
@@ -120,8 +124,24 @@ static inline const void *tr_body(const tr_msg *msg, const struct tr_type *type)
              TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_N_, \
              TR_VALUE_N_, TR_VALUE_N_, TR_VALUE_1_, 0)                                     \
     (__VA_ARGS__)
+/* A pointer to a struct T that lives until the end of the statement. */
+#ifdef __cplusplus
+TR_END_DECLS
+template <typename T> struct tr_held_ {
+    T value;
+    const T *at() const
+    {
+        return &value;
+    }
+};
+TR_BEGIN_DECLS
+#define TR_BODY_(T, ...) (tr_held_<struct T>{{__VA_ARGS__}}.at())
+#define TR_VALUE_1_(T) &T##_type, (tr_held_<struct T>{}.at()), sizeof(struct T)
+#else
+#define TR_BODY_(T, ...) (&(struct T){__VA_ARGS__})
 #define TR_VALUE_1_(T) &T##_type, &(struct T){0}, sizeof(struct T)
-#define TR_VALUE_N_(T, ...) &T##_type, &(struct T){__VA_ARGS__}, sizeof(struct T)
+#endif
+#define TR_VALUE_N_(T, ...) &T##_type, TR_BODY_(T, __VA_ARGS__), sizeof(struct T)
 
 /*
  * A fresh message body of `size` bytes (uninitialised), aligned to 8. Fill it and

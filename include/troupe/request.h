@@ -83,7 +83,11 @@ TR_API void tr_reply_take(tr_ctx *ctx, tr_caller caller, void *body);
  * TR_ETIMEDOUT, TR_ENOACTOR, TR_EFULL, TR_ECLOSING, TR_ETYPE (an answer of another type
  * came), TR_EWORKER (called inside an actor). *into is untouched on failure.
  */
+#ifdef __cplusplus
 #define TR_INTO(T, ptr) &T##_type, (1 ? (ptr) : (struct T *)0)
+#else
+#define TR_INTO(T, ptr) &T##_type, _Generic((ptr), struct T * : (ptr))
+#endif
 #define tr_ask(ctx, to, into, timeout_ms, ...) \
     tr_ask_((ctx), (to), (timeout_ms), into, TR_VALUE_(__VA_ARGS__))
 TR_API TR_MUST_USE tr_err tr_ask_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms,

@@ -1,4 +1,5 @@
 /* A handler that takes another message than its list says. */
+/* EXPECT: static.assert.*failed.*on_add must be a tr_err on_add\(tr_ctx \*, state \*, const struct counter_add \*\) */
 #include "troupe/troupe.h"
 
 struct counter_add {

@@ -1,4 +1,6 @@
 /* A result that must be looked at. */
+/* EXPECT: ignoring return value */
+/* OPTIONS: -Werror=unused-result */
 #include "troupe/troupe.h"
 
 struct counter_add {

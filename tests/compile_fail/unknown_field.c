@@ -1,4 +1,5 @@
 /* A field that the message does not have. */
+/* EXPECT: (has no member named .amnt.|field designator 'amnt' does not refer to any field) */
 #include "troupe/troupe.h"
 
 struct counter_add {

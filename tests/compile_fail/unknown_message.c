@@ -1,4 +1,5 @@
 /* A struct that is no message type. */
+/* EXPECT: (.stranger_type. undeclared|undeclared identifier 'stranger_type') */
 #include "troupe/troupe.h"
 
 struct counter_add {

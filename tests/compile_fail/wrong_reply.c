@@ -1,4 +1,5 @@
 /* An answer taken into the wrong struct. */
+/* EXPECT: _Generic.* selector of type .struct counter_add \*. is not compatible|controlling expression type 'struct counter_add \*' not compatible */
 #include "troupe/troupe.h"
 
 struct counter_add {
