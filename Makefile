@@ -3,13 +3,17 @@
 DB ?= build/orders.db
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
+PRESETS ?= dev asan tsan
 
-.PHONY: help run bootstrap release dev asan tsan test check install overload coverage clean
+# Every target is a command.
+.PHONY: $(shell sed -nE 's/^([a-z-]+( [a-z-]+)*):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@echo 'make TARGET [NAME=VALUE…]; without a target: release'
+	@sed -nE 's/^([a-z]+)( [a-z ]+)?:.*## (.*)/  \1\2\t\3/p' $(MAKEFILE_LIST) | expand -t 20
+	@echo 'JOBS=N: how many compilers at a time ($(JOBS) unless given)'
 
-run: bootstrap release ## orders through the actors into SQLite; DATA=FILE.csv[.xz], DB=PATH, ARGS="…"
+run: bootstrap release ## orders through the actors into SQLite; DATA=FILE.csv[.xz] DB=PATH ARGS="…"
 	@build/release/apps/orders/orders run $(if $(DATA),--data '$(DATA)') --db '$(DB)' $(ARGS)
 
 bootstrap: ## install missing packages (asks before using sudo)
@@ -18,27 +22,41 @@ bootstrap: ## install missing packages (asks before using sudo)
 release dev asan tsan: ## build with that preset into build/<preset>
 	@cmake --preset $@ >/dev/null
 	@cmake --build --preset $@ -j $(JOBS) -- --quiet
+	@ln -sfn build/$@/compile_commands.json compile_commands.json
 
-test: bootstrap ## everything: unit, compile-fail, stress, install, examples; plain, ASan+UBSan, TSan
-	@for preset in dev asan tsan; do \
+test: bootstrap ## build and run every test: plain, ASan+UBSan, TSan; PRESETS="dev asan tsan"
+	@failed=; for preset in $(PRESETS); do \
 	    echo "== $$preset"; \
-	    $(MAKE) --no-print-directory $$preset && ctest --preset $$preset || exit 1; \
-	done
+	    $(MAKE) --no-print-directory $$preset && \
+	    ctest --preset $$preset --output-junit junit.xml || failed="$$failed $$preset"; \
+	done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
-check: bootstrap ## formal rules: layers, headers, sizes, scripts
-	@tools/check
+check: bootstrap ## formal rules: format, layers, headers, sizes, clang-tidy, cppcheck; FAST=1
+	@tools/check $(if $(FAST),--fast)
+
+format: ## lay out all sources by .clang-format
+	@git ls-files -z -- '*.c' '*.h' '*.cpp' | xargs -0 clang-format -i
+
+bench: release ## build the benchmarks and say how to run them
+	@cat bench/README.md
+
+docs: bootstrap ## reference, guides and tutorial as HTML into build/docs/html
+	@tools/docs
 
 install: release ## install into PREFIX (default /usr/local), below DESTDIR
-	@DESTDIR=$(DESTDIR) cmake --install build/release --prefix $(PREFIX)
+	@DESTDIR='$(DESTDIR)' cmake --install build/release --prefix '$(PREFIX)'
 
 overload: release ## ten times the load that can be taken, for a minute: Troupe, CAF, Erlang; ARGS="…"
 	@bench/overload/run $(ARGS)
 
-coverage: ## branch coverage of base and core
+coverage: bootstrap ## run the tests and print the branch coverage of base and core
 	@cmake --preset coverage >/dev/null
-	@cmake --build --preset coverage -j $(JOBS)
+	@cmake --build --preset coverage -j $(JOBS) -- --quiet
+	@find build/coverage -name '*.gcda' -delete
 	@ctest --preset coverage
-	@gcovr --root . --filter src/base --filter src/core --branches --print-summary build/coverage
+	@mkdir -p build/coverage/html
+	@gcovr --root . --filter src/base --filter src/core --exclude-throw-branches --branches --txt \
+	    --print-summary --html-details build/coverage/html/index.html build/coverage
 
 clean: ## remove build/
-	@rm -rf build
+	@rm -rf build compile_commands.json

@@ -116,7 +116,7 @@ static const struct tr_actor till_actor = {.name = "till",
 
 static int buy(tr_ctx *root, tr_pid till, uint32_t product, int32_t quantity)
 {
-    struct receipt receipt;
+    struct receipt receipt = {0};
     tr_err err = tr_ask(root, till, TR_INTO(receipt, &receipt), 5000, sale, .product = product,
                         .quantity = quantity);
     if (err)

@@ -337,7 +337,7 @@ static bool gather(struct intake *intake)
     while (!intake->ended && intake->open < INTAKE_OPEN) {
         struct csv_record record;
         struct ord_error why;
-        struct parsed parsed;
+        struct parsed parsed = {0};
         enum csv_result result = csv_next(intake->csv, &record, &why);
         if (result == CSV_END || result == CSV_BROKEN) {
             intake->ended = true;

@@ -231,6 +231,7 @@ static int generate(const struct cli *cli)
     bool good = source != NULL;
     while (good && (n = source->read(source, buffer, sizeof(buffer), &error)) != 0)
         good = n > 0 && fwrite(buffer, 1, (size_t)n, out) == (size_t)n;
+    /* cppcheck-suppress useClosedFile ; it is closed or flushed, never both */
     good = (cli->out ? fclose(out) : fflush(out)) == 0 && good;
     ord_source_close(source);
     if (!good && error.text[0] == '\0')

@@ -137,7 +137,7 @@ void ord_time(char buffer[20], int64_t seconds)
     struct tm tm;
     time_t t = (time_t)seconds;
     if (!gmtime_r(&t, &tm) || strftime(buffer, 20, "%Y-%m-%d %H:%M:%S", &tm) == 0)
-        strcpy(buffer, "-");
+        memcpy(buffer, "-", sizeof("-"));
 }
 
 int64_t ord_amount(int64_t quantity, int64_t price_milli)

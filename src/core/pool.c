@@ -150,6 +150,7 @@ static void carve(struct tri_pool *pool, uint32_t size_class)
     char *end = pool->fresh_end[size_class];
     if ((size_t)(end - memory) > TRI_POOL_CARVE)
         end = memory + (size < TRI_POOL_CARVE ? TRI_POOL_CARVE : size);
+    TRI_ASSERT(memory != end);
     struct tri_free_block **link = &pool->free[size_class];
     for (; memory != end; memory += size) {
         *link = (struct tri_free_block *)(void *)memory;

@@ -4,8 +4,8 @@
 
 #include "core/ctx.h"
 
-/* The thread's body. */
-void tri_worker_main(void *worker);
+/* The thread's body; `arg` is its struct tri_worker. */
+void tri_worker_main(void *arg);
 /* One turn of whatever is runnable; how many messages, or UINT64_MAX when nothing is. */
 uint64_t tri_worker_step(struct tri_worker *worker, uint64_t messages_max);
 /* Looks at the clock and at what others may have left for us. */

@@ -34,7 +34,7 @@ tri_thread_id tri_thread_self(void);
 bool tri_thread_same(tri_thread_id a, tri_thread_id b);
 
 /* Lets another thread have the processor. */
-void tri_thread_yield(void);
+void tri_thread_yield(void); /* NOLINT(readability-redundant-declaration): see os/spin.h */
 
 /* How many processors this process may use: the affinity mask, and the quota of its control
  * groups rounded up. At least 1. */

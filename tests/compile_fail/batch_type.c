@@ -29,6 +29,5 @@ static tr_err on_adds(tr_ctx *ctx, struct counter *self, const struct counter_va
     return TR_OK;
 }
 TR_BATCH(counter, counter_add, on_adds);
-const struct tr_actor counter_actor = {.receive_batch = counter_receive_batch,
-                                       .batch_type = &counter_add_type,
-                                       .batch_max = 8};
+const struct tr_actor counter_actor = {
+    .receive_batch = counter_receive_batch, .batch_type = &counter_add_type, .batch_max = 8};
