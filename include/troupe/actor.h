@@ -234,13 +234,6 @@ TR_API tr_err tr_unhandled(tr_ctx *ctx) TR_MUST_USE;
 
 /* ---- Dispatch ------------------------------------------------------------ */
 
-/*
- * TR_DISPATCH(counter, COUNTER_HANDLERS) writes counter_receive() and
- * counter_accepts[] from one list of (message type, handler) pairs. Handlers are
- * ordinary typed functions
- *     tr_err on_add(tr_ctx *ctx, struct counter *self, const struct counter_add *msg);
- * and one whose parameter does not fit its message type does not compile.
- */
 #ifdef __cplusplus
 #define TR_HANDLER_FITS_(fn, parameters, text)
 #else
@@ -254,6 +247,14 @@ TR_API tr_err tr_unhandled(tr_ctx *ctx) TR_MUST_USE;
     if (msg->type == &T##_type)                                          \
         return fn(ctx, self, (const struct T *)tr_msg_body(msg));
 #define TR_ON_TYPE_(T, fn) &T##_type,
+
+/*
+ * TR_DISPATCH(counter, COUNTER_HANDLERS) writes counter_receive() and
+ * counter_accepts[] from one list of (message type, handler) pairs. Handlers are
+ * ordinary typed functions
+ *     tr_err on_add(tr_ctx *ctx, struct counter *self, const struct counter_add *msg);
+ * and one whose parameter does not fit its message type does not compile.
+ */
 #define TR_DISPATCH(NAME, HANDLERS)                                                              \
     static tr_err NAME##_receive(tr_ctx *ctx, void *state, const tr_msg *msg)                    \
     {                                                                                            \
