@@ -10,7 +10,7 @@ PRESETS ?= dev asan tsan
 
 help: ## this list
 	@echo 'make TARGET [NAME=VALUE…]; without a target: release'
-	@sed -nE 's/^([a-z]+)( [a-z ]+)?:.*## (.*)/  \1\2\t\3/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -nE 's/^([a-z-]+)( [a-z ]+)?:.*## (.*)/  \1\2\t\3/p' $(MAKEFILE_LIST) | expand -t 26
 	@echo 'JOBS=N: how many compilers at a time ($(JOBS) unless given)'
 
 run: bootstrap release ## orders through the actors into SQLite; DATA=FILE.csv[.xz] DB=PATH ARGS="…"

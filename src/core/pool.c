@@ -174,6 +174,7 @@ void *tri_pool_refill(struct tri_pool *pool, uint32_t size_class, bool reserved)
         carve(pool, size_class);
     }
     struct tri_free_block *node = pool->free[size_class];
+    TRI_ASSERT(node != NULL);
     pool->free[size_class] = node->next;
     return node;
 }

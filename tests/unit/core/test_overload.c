@@ -116,9 +116,19 @@ static const struct tr_actor batch_actor = {.name = "batch",
 struct source {
     char none;
 };
-#define on_source_produce(ctx, self, msg) on_produce(ctx, (struct sink *)(self), msg)
-#define on_source_failed(ctx, self, msg) on_request_failed(ctx, (struct sink *)(self), msg)
-#define on_source_item(ctx, self, msg) on_item(ctx, (struct sink *)(self), msg)
+static tr_err on_source_produce(tr_ctx *ctx, struct source *self, const struct produce *msg)
+{
+    return on_produce(ctx, (struct sink *)(void *)self, msg);
+}
+static tr_err on_source_failed(tr_ctx *ctx, struct source *self,
+                               const struct tr_request_failed *msg)
+{
+    return on_request_failed(ctx, (struct sink *)(void *)self, msg);
+}
+static tr_err on_source_item(tr_ctx *ctx, struct source *self, const struct item *msg)
+{
+    return on_item(ctx, (struct sink *)(void *)self, msg);
+}
 #define SOURCE_HANDLERS(ON)        \
     ON(produce, on_source_produce) \
     ON(item, on_source_item)       \
