@@ -42,7 +42,9 @@ static inline void tri_count(TRI_ATOMIC(uint64_t) *counter, uint64_t n)
 }
 
 /* Free slots that a context keeps for itself. */
+#ifndef TRI_SLOT_CACHE /* The interleaving tests make it small. */
 #define TRI_SLOT_CACHE 256u
+#endif
 
 struct tri_worker;
 
@@ -107,7 +109,9 @@ static inline void tri_ctx_leave(struct tr_ctx *ctx)
     ctx->self = TR_NOBODY;
 }
 
+#ifndef TRI_RING_SIZE /* The interleaving tests make it small. */
 #define TRI_RING_SIZE 1024u /* a power of two */
+#endif
 
 /* A timer wheel and the lock that lets other workers fire it when its own is stuck. */
 struct tri_timers {
@@ -155,7 +159,9 @@ struct tri_events;
 struct tri_offload;
 struct tri_monitor;
 
+#ifndef TRI_SLOT_CHUNK_BITS /* The interleaving tests make it small. */
 #define TRI_SLOT_CHUNK_BITS 9u
+#endif
 #define TRI_SLOT_CHUNK (1u << TRI_SLOT_CHUNK_BITS)
 #define TRI_SLOT_BITS 24u
 

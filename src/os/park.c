@@ -19,6 +19,10 @@ void tri_park_init(struct tri_park *park)
 /* Sleeps while the state is WAITING, until `deadline_ns` of the monotonic clock. */
 static void sleep_until(struct tri_park *park, const struct timespec *deadline)
 {
+#ifdef TROUPE_INTERLEAVE
+    tri_model_futex_wait(&park->state, WAITING, deadline != NULL);
+    return;
+#endif
     (void)syscall(SYS_futex, (void *)&park->state, FUTEX_WAIT_BITSET_PRIVATE, (uint32_t)WAITING,
                   deadline, NULL, FUTEX_BITSET_MATCH_ANY);
 }
@@ -60,6 +64,10 @@ void tri_park_wake(struct tri_park *park)
     /* The address is only a name from here on: waking nobody there does no harm. */
     void *address = (void *)&park->state;
     if (tri_xchg(&park->state, TOKEN, TRI_RELEASE) == WAITING) {
+#ifdef TROUPE_INTERLEAVE
+        tri_model_futex_wake(address);
+        return;
+#endif
         int saved = errno;
         (void)syscall(SYS_futex, address, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
         errno = saved;

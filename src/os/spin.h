@@ -29,6 +29,10 @@ static inline void tri_spin_init(struct tri_spin *spin)
 
 static inline void tri_spin_lock(struct tri_spin *spin)
 {
+#ifdef TRI_MODEL_SPIN
+    tri_model_lock(&spin->held); /* One step of the explorer; only the lock's own test spins. */
+    return;
+#endif
     uint32_t looks = 0;
     /* Acquire: pairs with the release in tri_spin_unlock(). */
     while (TRI_UNLIKELY(tri_xchg(&spin->held, 1u, TRI_ACQUIRE) != 0)) {
