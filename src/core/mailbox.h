@@ -77,8 +77,10 @@ static inline bool tri_mailbox_claim(struct tri_cell *cell)
     struct tri_block *expected = NULL;
     struct tri_block *stub = tri_cell_stub(cell);
     /* Not the owner yet: the stub's link must be clean before anyone can see it in head. It is:
-     * who passed it last cleared it (tri_mailbox_unstub). */
-    if (!tri_cas_strong(&cell->head, &expected, stub, TRI_SEQ_CST, TRI_RELAXED))
+     * who passed it last cleared it. Sequentially consistent also when it fails: the sender of
+     * a system message then relies on an owner who is still there, so it must not take a head
+     * from before that one went idle. */
+    if (!tri_cas_strong(&cell->head, &expected, stub, TRI_SEQ_CST, TRI_SEQ_CST))
         return false;
     cell->first = stub;
     return true;

@@ -11,7 +11,9 @@
 #define LOOK_US 20u
 #define LOOK_TURNS 1024u
 /* Failed looks for work before a worker parks. */
-#define LOOKS_MAX 200u
+#ifndef TRI_LOOKS_MAX /* The interleaving tests make it small. */
+#define TRI_LOOKS_MAX 200u
+#endif
 /* How long a worker sleeps before it gives memory back. */
 #define TRIM_NS 100000000
 /* A table with more cells than that is worth trimming. */
@@ -121,7 +123,7 @@ static struct tri_cell *search(struct tri_worker *w)
     struct tr_system *sys = w->ctx.sys;
     struct tri_cell *cell = NULL;
     tri_fetch_add(&sys->searching, 1u, TRI_RELAXED); /* A hint for wakers. */
-    for (uint32_t look = 0; look < LOOKS_MAX && !cell; look++) {
+    for (uint32_t look = 0; look < TRI_LOOKS_MAX && !cell; look++) {
         if (look % 32 == 0 && fire_all_timers(w)) {
             cell = w->handoff;
             w->handoff = NULL;

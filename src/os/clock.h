@@ -13,7 +13,9 @@ int64_t tri_clock_wall_us(void);
 /* A counter that runs at a constant rate on all cores; a few nanoseconds to read. */
 static inline uint64_t tri_cycles(void)
 {
-#if defined(__x86_64__)
+#if defined(TROUPE_INTERLEAVE)
+    return tri_clock_mono_ns(); /* The same in every repetition. */
+#elif defined(__x86_64__)
     return __builtin_ia32_rdtsc();
 #elif defined(__aarch64__)
     uint64_t count;

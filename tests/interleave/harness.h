@@ -36,8 +36,8 @@ static inline void explore_clean(const struct tri_program *program)
     struct tri_verdict v;
     tri_explore(program, &v);
     if (v.failed)
-        print_error("%s: after %llu executions: %s\n", program->name,
-                    (unsigned long long)v.executions, v.text);
+        fprintf(stderr, "%s: after %llu executions: %s\n", program->name,
+                (unsigned long long)v.executions, v.text);
     assert_false(v.failed);
     printf("  %-52s %8llu schedules, %llu cut, up to %llu steps%s\n", program->name,
            (unsigned long long)v.executions, (unsigned long long)v.cut,

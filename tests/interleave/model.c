@@ -9,6 +9,7 @@
 #define STORES_MAX 2048u
 #define HASH_SIZE 1024u
 #define SITES_MAX 256u
+#define WORDS_MAX 8u
 
 /* For each place the store that must be seen at least; 0: any. */
 struct view {
@@ -51,6 +52,7 @@ static struct {
     uint32_t timeouts_max;
 } m;
 
+static uint32_t word_count;
 static struct tri_site_info sites[SITES_MAX];
 static uint32_t site_count;
 static const struct tri_site_info *weakened;
@@ -62,6 +64,7 @@ void tri_memory_reset(void)
     m.place_count = 0;
     m.store_count = 1; /* number 0 is none */
     m.timeouts_max = 0;
+    word_count = 0;
     for (uint32_t t = 0; t < TRI_THREADS_MAX; t++)
         m.threads[t].clock.of[t] = 1;
 }
@@ -121,7 +124,52 @@ static void begin_history(struct place *place)
     place->sc = 0;
 }
 
-static struct place *place_of(const volatile void *p, size_t size)
+static uintptr_t words[WORDS_MAX]; /* of 8 bytes, also accessed in halves */
+
+/* Where the history of an access is kept. */
+static uintptr_t home_of(const volatile void *p)
+{
+    for (uint32_t i = 0; i < word_count; i++) {
+        if (words[i] == ((uintptr_t)p & ~(uintptr_t)7))
+            return words[i];
+    }
+    return (uintptr_t)p;
+}
+
+void tri_model_word(const volatile void *p)
+{
+    if (word_count == WORDS_MAX || (uintptr_t)p % 8 != 0)
+        abort();
+    words[word_count++] = (uintptr_t)p;
+}
+
+/* The part of a word that an access at `p` reads or writes. */
+static uint64_t part_of(uint64_t word, const volatile void *p, size_t size, uintptr_t home)
+{
+    unsigned shift = 8 * (unsigned)((uintptr_t)p - home);
+    return size == 8 ? word : word >> shift & (((uint64_t)1 << 8 * size) - 1);
+}
+
+static uint64_t with_part(uint64_t word, const volatile void *p, size_t size, uintptr_t home,
+                          uint64_t part)
+{
+    if (size == 8)
+        return part;
+    unsigned shift = 8 * (unsigned)((uintptr_t)p - home);
+    uint64_t mask = (((uint64_t)1 << 8 * size) - 1) << shift;
+    return (word & ~mask) | (part << shift & mask);
+}
+
+static size_t size_at(uintptr_t p, size_t size)
+{
+    for (uint32_t i = 0; i < word_count; i++) {
+        if (words[i] == p)
+            return 8;
+    }
+    return size;
+}
+
+static struct place *place_of(uintptr_t p, size_t size)
 {
     struct place *place = find_place((uintptr_t)p);
     if (place) {
@@ -282,15 +330,16 @@ uint64_t tri_model_load(const volatile void *p, size_t size, memory_order order,
 {
     if (!tri_running())
         return read_real(p, size);
-    tri_step_begin((struct op){OP_LOAD, false, (uintptr_t)p, site});
+    uintptr_t home = home_of(p);
+    tri_step_begin((struct op){OP_LOAD, false, home, site});
     order = enter_site(site, "load", order);
-    struct place *place = place_of(p, size);
+    struct place *place = place_of(home, home == (uintptr_t)p ? size_at(home, size) : 8);
     uint16_t from = first_visible(place, order);
     /* The newest first. */
     uint16_t at = (uint16_t)(place->count - 1 - tri_step_choose(place->count - from));
     see(place, at, order);
     tri_race_access((uintptr_t)p, size, false, true);
-    uint64_t value = m.stores[place->order[at]].value;
+    uint64_t value = part_of(m.stores[place->order[at]].value, p, size, home);
     tri_step_note("= %llx%s", (unsigned long long)value, at + 1u < place->count ? " (old)" : "");
     return value;
 }
@@ -341,9 +390,11 @@ void tri_model_store(volatile void *p, size_t size, uint64_t value, memory_order
         write_real(p, size, value);
         return;
     }
-    tri_step_begin((struct op){OP_STORE, true, (uintptr_t)p, site});
+    uintptr_t home = home_of(p);
+    tri_step_begin((struct op){OP_STORE, true, home, site});
     order = enter_site(site, "store", order);
-    struct place *place = place_of(p, size);
+    struct place *place = place_of(home, home == (uintptr_t)p ? size_at(home, size) : 8);
+    value = with_part(m.stores[place->order[place->count - 1]].value, p, size, home, value);
     uint16_t from = position(place, self()->view.of[index_of(place)]);
     if (order == memory_order_seq_cst && place->sc && position(place, place->sc) > from)
         from = position(place, place->sc);
@@ -368,7 +419,7 @@ uint64_t tri_model_rmw(volatile void *p, size_t size, enum tri_model_op op, uint
     if (live) {
         tri_step_begin((struct op){OP_RMW, true, (uintptr_t)p, site});
         order = enter_site(site, "rmw", order);
-        place = place_of(p, size);
+        place = place_of((uintptr_t)p, size);
         see(place, (uint16_t)(place->count - 1), order);
     }
     uint64_t before = live ? m.stores[place->order[place->count - 1]].value : read_real(p, size);
@@ -414,7 +465,7 @@ bool tri_model_cas(volatile void *p, size_t size, uint64_t *expected, uint64_t d
     tri_step_begin((struct op){OP_CAS, true, (uintptr_t)p, site});
     ok = enter_site(site, "cas", ok);
     fail = enter_site(site, "cas failing", fail);
-    struct place *place = place_of(p, size);
+    struct place *place = place_of((uintptr_t)p, size);
     uint16_t last = (uint16_t)(place->count - 1);
     uint16_t from = first_visible(place, fail);
     uint16_t may[64];
@@ -485,7 +536,7 @@ void tri_model_lock(volatile void *held)
         return;
     }
     tri_step_begin((struct op){OP_LOCK, true, (uintptr_t)held, TRI_SITE_});
-    struct place *place = place_of(held, 4);
+    struct place *place = place_of((uintptr_t)held, 4);
     see(place, (uint16_t)(place->count - 1), memory_order_acquire);
     put(place, place->count, 1, memory_order_acquire, true);
 }
