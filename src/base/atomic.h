@@ -24,8 +24,6 @@
 
 /* ---- Interleaving tests: every operation is the explorer's (tests/interleave) ------------ */
 
-#include <string.h>
-
 enum tri_model_op { TRI_MODEL_XCHG, TRI_MODEL_ADD, TRI_MODEL_SUB, TRI_MODEL_OR, TRI_MODEL_AND };
 
 /* Who calls, so that a test can weaken the order of one operation and expect to see it fail. */
@@ -51,19 +49,19 @@ void tri_model_futex_wake(volatile void *p);
 #define TRI_SITE_ ((struct tri_model_site){__func__, __LINE__})
 /* The type of what `p` points to, without qualifiers. */
 #define TRI_PLAIN_(p) __typeof__((void)0, *(p))
-#define TRI_FROM_BITS_(p, bits)                 \
-    __extension__({                             \
-        uint64_t bits_ = (bits);                \
-        TRI_PLAIN_(p) plain_;                   \
-        memcpy(&plain_, &bits_, sizeof plain_); \
-        plain_;                                 \
+#define TRI_FROM_BITS_(p, bits)                           \
+    __extension__({                                       \
+        uint64_t bits_ = (bits);                          \
+        TRI_PLAIN_(p) plain_;                             \
+        __builtin_memcpy(&plain_, &bits_, sizeof plain_); \
+        plain_;                                           \
     })
-#define TRI_TO_BITS_(p, value)                  \
-    __extension__({                             \
-        TRI_PLAIN_(p) plain_ = (value);         \
-        uint64_t bits_ = 0;                     \
-        memcpy(&bits_, &plain_, sizeof plain_); \
-        bits_;                                  \
+#define TRI_TO_BITS_(p, value)                            \
+    __extension__({                                       \
+        TRI_PLAIN_(p) plain_ = (value);                   \
+        uint64_t bits_ = 0;                               \
+        __builtin_memcpy(&bits_, &plain_, sizeof plain_); \
+        bits_;                                            \
     })
 #define TRI_RMW_(p, op, value, order) \
     TRI_FROM_BITS_(                   \

@@ -118,8 +118,9 @@ static bool refill(struct tr_ctx *ctx)
 
 struct tri_cell *tri_slot_take(struct tr_ctx *ctx)
 {
-    for (uint32_t tries = 0; tries < 2 * TRI_SLOT_CACHE; tries++) {
-        if (ctx->slot_count == 0 && !refill(ctx))
+    uint32_t strays = 0; /* kept at the bottom of the cache */
+    for (;;) {
+        if (ctx->slot_count == strays && (strays > MOVE || !refill(ctx)))
             return NULL;
         uint32_t slot = ctx->slots[--ctx->slot_count];
         struct tri_cell *cell = tri_slot_cell(&ctx->sys->slots, slot);
@@ -129,8 +130,8 @@ struct tri_cell *tri_slot_take(struct tr_ctx *ctx)
         memmove(&ctx->slots[1], &ctx->slots[0], ctx->slot_count * sizeof *ctx->slots);
         ctx->slots[0] = slot;
         ctx->slot_count++;
+        strays++;
     }
-    return NULL;
 }
 
 static void give_back(struct tr_ctx *ctx, uint32_t count)

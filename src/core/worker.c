@@ -135,7 +135,7 @@ static struct tri_cell *search(struct tri_worker *w)
         } else if (!cell) {
             break; /* Alone: nobody's work will turn up by looking. */
         }
-        if (!cell)
+        if (!cell && look + 1 < TRI_LOOKS_MAX)
             tri_pause();
         if (tri_load(&sys->quit, TRI_RELAXED))
             break;

@@ -58,7 +58,7 @@ static const char *const kind_names[] = {"none", "load",  "store",  "rmw",  "cas
 
 static void print_schedule(char *text, size_t size, size_t at)
 {
-    uint32_t from = x.depth > 40 ? x.depth - 40 : 0;
+    uint32_t from = x.depth > 70 ? x.depth - 70 : 0;
     for (uint32_t i = from; i < x.depth && at < size - 160; i++) {
         const struct node *n = &x.nodes[i];
         const struct op *op = &n->pending[n->thread];

@@ -42,7 +42,7 @@ struct tri_verdict {
     uint64_t steps_max;  /* atomic operations in the longest */
     bool complete;       /* every schedule was covered */
     bool failed;
-    char text[4096]; /* what failed, and the schedule up to there */
+    char text[8192]; /* what failed, and the schedule up to there */
 };
 
 /* Explores until the first failure. */

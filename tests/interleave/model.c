@@ -9,7 +9,7 @@
 #define STORES_MAX 2048u
 #define HASH_SIZE 1024u
 #define SITES_MAX 256u
-#define WORDS_MAX 8u
+#define WORDS_MAX 16u
 
 /* For each place the store that must be seen at least; 0: any. */
 struct view {
@@ -178,6 +178,11 @@ static struct place *place_of(uintptr_t p, size_t size)
         if (place->count == 0)
             begin_history(place); /* Written plainly since. */
         return place;
+    }
+    for (uint32_t i = 0; i < m.place_count; i++) {
+        if (m.places[i].address < p + size && p < m.places[i].address + m.places[i].size)
+            tri_step_fail("accesses of two sizes overlap at %#lx: see tri_model_word()",
+                          (unsigned long)p);
     }
     if (m.place_count == PLACES_MAX)
         tri_step_fail("more than %u places", PLACES_MAX);

@@ -161,9 +161,6 @@ static void turn_reset(void)
     outside = tr_attach(sys);
     actor = tr_spawn(tr_root(sys), &note_actor);
     world_drain(sys);
-    struct tri_cell *c = tri_pid_cell(&sys->slots, actor);
-    tri_model_word(&c->pid_bits);
-    tri_race_allow(&c->slot, sizeof c->slot); /* Constant; written with its own value. */
     handled = downs = 0;
 }
 
@@ -223,12 +220,56 @@ static void a_turn_loses_no_message_and_no_system_message(void **state)
     explore_clean(&p);
 }
 
+static tr_ctx *outside_too;
+static void turn_reset_three(void)
+{
+    turn_reset();
+    outside_too = tr_attach(sys);
+}
+static void stop_too(void)
+{
+    tri_sys_send(outside_too, actor, TRI_SYS_STOP, TR_NOBODY, TR_OK);
+}
+static const struct tri_program note_and_two_stops = {.name = "turn: a message and two stops",
+                                                      .set_up = turn_reset_three,
+                                                      .threads = {send_and_work, stop_it, stop_too},
+                                                      .check = ended_and_balanced};
+static const struct tri_program two_notes_and_stop = {
+    .name = "turn: messages from two threads and a stop",
+    .set_up = turn_reset_three,
+    .threads = {send_and_work, send_note, stop_too},
+    .check = ended_and_balanced};
+
+static void so_do_turns_of_three_threads(void **state)
+{
+    (void)state;
+    struct tri_program p = note_and_two_stops;
+    p.executions_max = long_bounds() ? 0 : 20000;
+    explore_clean(&p);
+    p = two_notes_and_stop;
+    p.executions_max = long_bounds() ? 0 : 20000;
+    explore_clean(&p);
+}
+
+static void weaker_turns_are_found(void **state)
+{
+    /* Only what keeps the wake-up of a cell: the rest has tests of its own. */
+    static const char *const only[] = {"tri_mailbox_claim cas failing", "recheck load",
+                                       "tri_mailbox_leave cas",         "tri_sys_push cas",
+                                       "tri_life_drain_sys rmw",        NULL};
+    static const struct tri_program *const programs[] = {&note_and_stop, &note_from_outside, NULL};
+    (void)state;
+    explore_weakened_only(programs, only);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_message_is_taken_once_in_order_by_one_owner),
         cmocka_unit_test(a_weaker_order_is_found),
         cmocka_unit_test(a_turn_loses_no_message_and_no_system_message),
+        cmocka_unit_test(so_do_turns_of_three_threads),
+        cmocka_unit_test(weaker_turns_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

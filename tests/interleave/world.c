@@ -214,10 +214,15 @@ tr_system *world_system(unsigned workers)
 {
     tr_system *sys;
     const struct tr_config config = {
-        .workers = workers, .actors_max = 16, .log = tr_log_none, .offload_threads = 1};
+        .workers = workers, .actors_max = WORLD_SLOTS, .log = tr_log_none, .offload_threads = 1};
     world_reset();
     if (tr_system_create(&sys, &config))
         abort();
+    for (uint32_t i = 0; i < WORLD_SLOTS; i++) {
+        struct tri_cell *cell = &sys->slots.cells[i];
+        tri_model_word(&cell->pid_bits);
+        tri_race_allow(&cell->slot, sizeof cell->slot); /* Constant; written with its value. */
+    }
     world_drain(sys);
     return sys;
 }

@@ -7,6 +7,9 @@
 #include "explore.h"
 #include "troupe/troupe.h"
 
+/* Places in the PID table of a world. */
+#define WORLD_SLOTS 16u
+
 /* In set_up: forgets all memory of the last execution. */
 void world_reset(void);
 /* In set_up: a system whose workers' threads the program runs itself, at rest. */
