@@ -1,5 +1,6 @@
 # Thin front end of the CMake presets. `make help` lists the targets.
 .DEFAULT_GOAL := release
+SHELL := /bin/bash
 DB ?= build/orders.db
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
@@ -42,6 +43,11 @@ bench: release ## build the benchmarks and say how to run them
 
 docs: bootstrap ## reference, guides and tutorial as HTML into build/docs/html
 	@tools/docs
+
+interleave: dev ## every schedule of the lock-free parts under C11's memory, with the long bounds
+	@TROUPE_INTERLEAVE_LONG=1 ctest --preset dev -L interleave --verbose --timeout 3600 | \
+	    grep -E 'schedules|weakened|outcomes|FAILED|NOT|tests passed|tests failed' ; \
+	    test "$${PIPESTATUS[0]}" = 0
 
 install: release ## install into PREFIX (default /usr/local), below DESTDIR
 	@DESTDIR='$(DESTDIR)' cmake --install build/release --prefix '$(PREFIX)'

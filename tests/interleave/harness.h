@@ -65,7 +65,7 @@ static inline bool weakened_fails(const struct tri_program *const *programs,
     for (int i = 0; programs[i] && !v.failed; i++) {
         struct tri_program p = *programs[i];
         if (!p.executions_max)
-            p.executions_max = long_bounds() ? 200000 : 10000;
+            p.executions_max = long_bounds() ? 200000 : 3000;
         tri_explore(&p, &v);
         *ret_executions += v.executions + v.cut;
     }

@@ -16,7 +16,7 @@ TR_TYPE(note);
 static tr_system *sys;
 static tr_ctx *outside[2];
 static tr_pid old_pid, new_pid;
-static uint32_t old_got, new_got, ends;
+static uint32_t old_sent, old_got, new_got, ends;
 
 /* ---- Taking and giving ------------------------------------------------------ */
 
@@ -53,9 +53,9 @@ static void taker1(void)
 static void looker(void)
 {
     for (uint32_t slot = 4; slot <= 8; slot += 4) {
-        const struct tri_cell *cell = tri_slot_cell(&sys->slots, slot);
+        struct tri_cell *cell = tri_slot_cell(&sys->slots, slot);
         if (cell)
-            TRI_EXPECT(cell->slot == slot);
+            TRI_EXPECT(tri_load(&cell->gen, TRI_RELAXED) != 0);
     }
 }
 static void both_hold_their_own(void)
@@ -128,7 +128,7 @@ static void tenant_reset(void)
     old_pid = tr_spawn(tr_root(sys), &old_actor);
     world_drain(sys);
     new_pid = TR_NOBODY;
-    old_got = new_got = ends = 0;
+    old_sent = old_got = new_got = ends = 0;
     tri_sys_send(tr_root(sys), old_pid, TRI_SYS_STOP, TR_NOBODY, TR_OK);
 }
 
@@ -147,6 +147,7 @@ static void replace(void)
 }
 static void sends_to_old(void)
 {
+    old_sent = 1;
     tr_send(outside[0], old_pid, note, .n = 1);
 }
 static void stops_old(void)
@@ -161,7 +162,7 @@ static void only_their_own_mail(void)
     tr_system_accounts(sys, &a);
     TRI_EXPECT(new_got == 1 && ends == 1);
     TRI_EXPECT(tr_alive(outside[0], new_pid) && !tr_alive(outside[0], old_pid));
-    TRI_EXPECT(old_got + a.dead[TR_DEAD_NO_ACTOR] + a.dead[TR_DEAD_STOPPED] == 1);
+    TRI_EXPECT(old_got + a.dead[TR_DEAD_NO_ACTOR] + a.dead[TR_DEAD_STOPPED] == old_sent);
     TRI_EXPECT(tr_accounts_balance(&a) && a.queued == 0);
 }
 
