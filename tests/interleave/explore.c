@@ -114,14 +114,58 @@ static bool dependent(const struct op *a, const struct op *b)
     return a->place == b->place && (a->writes || b->writes);
 }
 
-/* Someone must also try to let `thread` go first at node `at`. */
+/* True if the operation done at `a` happened before the one done at `b`. */
+static bool happened_before(const struct node *a, const struct node *b)
+{
+    return a->before.of[a->thread] <= b->before.of[a->thread];
+}
+
+/*
+ * The threads that could go first at node `at` in an execution where the pending operation of
+ * `thread` comes before the one done there: those whose first operation among the ones that do
+ * not depend on it waits for none of the others.
+ */
+static uint32_t initials(uint32_t at, uint32_t thread)
+{
+    uint32_t kept[STEPS_MAX];
+    uint32_t count = 0, seen = 0, set = 0;
+    bool free = true;
+    for (uint32_t j = at + 1; j < x.depth; j++) {
+        const struct node *n = &x.nodes[j];
+        if (happened_before(&x.nodes[at], n))
+            continue;
+        free = free && !dependent(&n->pending[n->thread], &x.pending[thread]);
+        if (!(seen & 1u << n->thread)) {
+            bool first = true;
+            for (uint32_t k = 0; k < count && first; k++)
+                first = !happened_before(&x.nodes[kept[k]], n);
+            set |= first ? 1u << n->thread : 0;
+            seen |= 1u << n->thread;
+        }
+        kept[count++] = j;
+    }
+    if (!(seen & 1u << thread) && free)
+        set |= 1u << thread;
+    return set;
+}
+
+/* Someone must also go first at node `at`, so that the pending operation of `thread` can come
+ * before the one done there. Adding `thread` itself would not do: it may sleep there, having
+ * been tried, when another one must go before it. */
 static void add_backtrack(uint32_t at, uint32_t thread)
 {
     struct node *n = &x.nodes[at];
-    if (n->enabled & 1u << thread)
-        n->backtrack |= 1u << thread;
-    else
+    uint32_t may = initials(at, thread) & n->enabled;
+    if (!may)
         n->backtrack |= n->enabled;
+    else if (!(may & (n->backtrack | n->sleep)))
+        n->backtrack |= may & 1u << thread ? 1u << thread : may & -may;
+}
+
+/* A thread that waits for an operation cannot come before it. */
+static bool waits_for(const struct op *op, const struct op *done)
+{
+    return op->kind == OP_AWAIT || (op->kind == OP_LOCK && done->kind == OP_STORE);
 }
 
 /* Where the pending operation of `thread` could have come earlier: the last operation that it
@@ -135,6 +179,8 @@ static void look_back(uint32_t thread, uint32_t from)
             continue;
         if (n->before.of[n->thread] <= x.trace[thread].of[n->thread])
             continue; /* It happened before what this thread has done. */
+        if (waits_for(op, &n->pending[n->thread]))
+            continue;
         add_backtrack(i, thread);
         return;
     }

@@ -336,7 +336,8 @@ uint64_t tri_model_load(const volatile void *p, size_t size, memory_order order,
     if (!tri_running())
         return read_real(p, size);
     uintptr_t home = home_of(p);
-    tri_step_begin((struct op){OP_LOAD, false, home, site});
+    /* Two seq_cst loads of a place cannot change places: the second sees no less. */
+    tri_step_begin((struct op){OP_LOAD, order == memory_order_seq_cst, home, site});
     order = enter_site(site, "load", order);
     struct place *place = place_of(home, home == (uintptr_t)p ? size_at(home, size) : 8);
     uint16_t from = first_visible(place, order);

@@ -217,6 +217,9 @@ static struct {
 } random_ops[3][RANDOM_OPS];
 static uint32_t results[3][RANDOM_OPS];
 static TRI_ATOMIC(uint32_t) cells[2];
+static TRI_ATOMIC(uint32_t) lock;
+static uint32_t locked;
+static int random_counts[3]; /* operations of each thread */
 static uint64_t found[1024];
 static uint32_t found_count;
 
@@ -224,13 +227,15 @@ static void random_reset(void)
 {
     for (int i = 0; i < 2; i++)
         tri_store(&cells[i], 0u, TRI_RELAXED);
+    tri_store(&lock, 0u, TRI_RELAXED);
+    locked = 0;
     memset(results, 0, sizeof results);
 }
 
 static void random_thread(uint32_t t)
 {
     static const memory_order orders[] = {TRI_RELAXED, TRI_ACQ_REL, TRI_SEQ_CST};
-    for (int i = 0; i < RANDOM_OPS; i++) {
+    for (int i = 0; i < random_counts[t]; i++) {
         TRI_ATOMIC(uint32_t) *cell = &cells[random_ops[t][i].place];
         memory_order order = orders[random_ops[t][i].order];
         uint32_t value = random_ops[t][i].value;
@@ -243,6 +248,13 @@ static void random_thread(uint32_t t)
             break;
         case 2:
             results[t][i] = tri_fetch_add(cell, value, order);
+            break;
+        case 3: /* The order in which the lock was had; sometimes something inside. */
+            tri_model_lock(&lock);
+            results[t][i] = 10 * ++locked;
+            if (value == 2)
+                results[t][i] += tri_load(cell, TRI_RELAXED);
+            tri_store(&lock, 0u, TRI_RELEASE);
             break;
         default:
             results[t][i] = 0;
@@ -282,19 +294,20 @@ static void reduction_loses_no_outcome(void **state)
     struct tri_prng prng;
     uint64_t with = 0, without = 0;
     tri_prng_seed(&prng, 4711);
-    for (int round = 0; round < rounds(60, 400); round++) {
+    for (int round = 0; round < rounds(60, 600); round++) {
         for (int t = 0; t < 3; t++)
             for (int i = 0; i < RANDOM_OPS; i++) {
                 uint64_t r = tri_prng_next(&prng);
-                random_ops[t][i].kind = r % 4;
+                random_ops[t][i].kind = r % 5;
                 random_ops[t][i].place = r >> 8 & 1;
                 random_ops[t][i].value = 1 + (r >> 16) % 2;
                 random_ops[t][i].order = (r >> 24) % 3;
             }
-        /* Two threads of three operations, and every fourth time a third one of one. */
+        static const int counts[][3] = {{3, 3, 0}, {2, 2, 2}, {3, 3, 0}, {3, 1, 2}};
+        memcpy(random_counts, counts[round % 4], sizeof random_counts);
         struct tri_program p = {.name = "random",
                                 .set_up = random_reset,
-                                .threads = {random0, random1, round % 8 == 0 ? random2 : NULL},
+                                .threads = {random0, random1, random_counts[2] ? random2 : NULL},
                                 .check = random_check};
         struct tri_verdict v;
         found_count = 0;
