@@ -160,6 +160,25 @@ static void carve(struct tri_pool *pool, uint32_t size_class)
     pool->fresh[size_class] = end;
 }
 
+/* When the machine's memory is out: a free block of a larger class. It joins the smaller class
+ * when it is freed; its chunk still counts it. */
+static void *borrow_larger(struct tri_pool *pool, uint32_t size_class)
+{
+    for (uint32_t k = size_class + 1; k < TRI_POOL_CLASSES; k++) {
+        struct tri_free_block *node = pool->free[k];
+        char *memory = pool->fresh[k];
+        if (node) {
+            pool->free[k] = node->next;
+            return node;
+        }
+        if (memory != pool->fresh_end[k]) {
+            pool->fresh[k] += tri_pool_class_size(k);
+            return memory;
+        }
+    }
+    return NULL;
+}
+
 void *tri_pool_refill(struct tri_pool *pool, uint32_t size_class, bool reserved)
 {
     TRI_ASSERT(size_class < TRI_POOL_CLASSES);
@@ -169,8 +188,12 @@ void *tri_pool_refill(struct tri_pool *pool, uint32_t size_class, bool reserved)
         take_returned(pool);
     if (!pool->free[size_class]) {
         if (pool->fresh[size_class] == pool->fresh_end[size_class] &&
-            !take_chunk(pool, size_class, reserved))
-            return NULL;
+            !take_chunk(pool, size_class, reserved)) {
+            void *larger = reserved ? borrow_larger(pool, size_class) : NULL;
+            /* What must not fail asks the machine once more. */
+            if (larger || !reserved || !take_chunk(pool, size_class, reserved))
+                return larger;
+        }
         carve(pool, size_class);
     }
     struct tri_free_block *node = pool->free[size_class];

@@ -109,8 +109,9 @@ static bool refill(struct tr_ctx *ctx)
     uint32_t count = slots->free_count < MOVE ? slots->free_count : MOVE;
     slots->free_count -= count;
     /* Reversed: the lowest slot is handed out first, and neighbours follow each other. */
-    memcpy(&ctx->slots[ctx->slot_count], &slots->free[slots->free_count],
-           count * sizeof *ctx->slots);
+    if (count) /* Else the list may not exist yet. */
+        memcpy(&ctx->slots[ctx->slot_count], &slots->free[slots->free_count],
+               count * sizeof *ctx->slots);
     tri_spin_unlock(&slots->lock);
     ctx->slot_count += count;
     return count > 0;
