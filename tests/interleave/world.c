@@ -83,17 +83,33 @@ void *tri_mem_map(size_t size, size_t align, bool populate)
     return p;
 }
 
-void *tri_mem_reserve(size_t size)
+void *tri_mem_reserve(size_t size, size_t align)
 {
-    return tri_mem_map(size, 64, false);
+    return tri_mem_map(size, align, false);
 }
 
-bool tri_mem_commit(void *p, size_t size, bool populate)
+bool tri_mem_commit(void *p, size_t size)
 {
     (void)p;
     (void)size;
-    (void)populate;
     return true;
+}
+
+void tri_mem_populate(void *p, size_t size)
+{
+    (void)p;
+    (void)size;
+}
+
+void tri_mem_prefer_huge(void *p, size_t size)
+{
+    (void)p;
+    (void)size;
+}
+
+void tri_mem_discard(void *p, size_t size)
+{
+    memset(p, 0, size);
 }
 
 void tri_mem_unmap(void *p, size_t size)
@@ -115,6 +131,16 @@ bool tri_thread_create(struct tri_thread *thread, const char *name, void (*fn)(v
 void tri_thread_join(struct tri_thread *thread)
 {
     (void)thread;
+}
+
+tri_thread_id tri_thread_self(void)
+{
+    return pthread_self();
+}
+
+bool tri_thread_same(tri_thread_id a, tri_thread_id b)
+{
+    return pthread_equal(a, b) != 0;
 }
 
 void tri_thread_yield(void)
