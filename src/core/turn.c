@@ -222,7 +222,11 @@ static __attribute__((noinline)) enum leave turn_on(struct tr_ctx *ctx, struct t
                                                     struct tri_block *block, uint64_t max)
 {
     uint64_t sends = tri_load(&ctx->counts.accepted, TRI_RELAXED) + TRI_TURN_SENDS;
-    for (uint64_t count = 1;; count++) {
+    if (TRI_UNLIKELY(max < 2)) { /* The first message was all: systems that are stepped. */
+        cell->first = block;
+        return LEAVE_TURN_OVER;
+    }
+    for (uint64_t count = 2;; count++) {
         enum leave leave = handle(ctx, cell, block);
         if (TRI_UNLIKELY(leave != LEAVE_NOT))
             return leave;
