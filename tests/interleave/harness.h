@@ -25,6 +25,13 @@ static inline bool long_bounds(void)
     return getenv("TROUPE_INTERLEAVE_LONG") != NULL;
 }
 
+/* Executions of one program at most: `in_short`, or what takes a minute or two. A program that
+ * is cut there says so in its line. */
+static inline uint64_t bound(uint64_t in_short)
+{
+    return long_bounds() ? 500000 : in_short;
+}
+
 static inline int rounds(int in_short, int in_long)
 {
     return long_bounds() ? in_long : in_short;

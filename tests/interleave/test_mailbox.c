@@ -213,10 +213,10 @@ static void a_turn_loses_no_message_and_no_system_message(void **state)
 {
     (void)state;
     struct tri_program p = note_and_stop;
-    p.executions_max = long_bounds() ? 0 : 30000;
+    p.executions_max = bound(30000);
     explore_clean(&p);
     p = note_from_outside;
-    p.executions_max = long_bounds() ? 0 : 30000;
+    p.executions_max = bound(30000);
     explore_clean(&p);
 }
 
@@ -244,10 +244,10 @@ static void so_do_turns_of_three_threads(void **state)
 {
     (void)state;
     struct tri_program p = note_and_two_stops;
-    p.executions_max = long_bounds() ? 0 : 20000;
+    p.executions_max = bound(20000);
     explore_clean(&p);
     p = two_notes_and_stop;
-    p.executions_max = long_bounds() ? 0 : 20000;
+    p.executions_max = bound(20000);
     explore_clean(&p);
 }
 

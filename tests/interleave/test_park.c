@@ -185,7 +185,7 @@ static void a_worker_does_not_sleep_over_its_work(void **state)
     (void)state;
     for (int i = 0; programs[i]; i++) {
         struct tri_program p = *programs[i];
-        p.executions_max = long_bounds() ? 2000000 : 20000;
+        p.executions_max = bound(20000);
         explore_clean(&p);
     }
 }
