@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/atomic.h"
+#include "base/critical.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,26 +35,37 @@ void *tri_malloc(size_t size)
 {
     if (!tri_alloc_allowed())
         return NULL;
-    return malloc(size ? size : 1);
+    tri_critical_enter();
+    void *p = malloc(size ? size : 1);
+    tri_critical_leave();
+    return p;
 }
 
 void *tri_calloc(size_t count, size_t size)
 {
     if (!tri_alloc_allowed())
         return NULL;
-    return count && size ? calloc(count, size) : calloc(1, 1);
+    tri_critical_enter();
+    void *p = count && size ? calloc(count, size) : calloc(1, 1);
+    tri_critical_leave();
+    return p;
 }
 
 void *tri_realloc(void *p, size_t size)
 {
     if (!tri_alloc_allowed())
         return NULL;
-    return realloc(p, size ? size : 1);
+    tri_critical_enter();
+    void *grown = realloc(p, size ? size : 1);
+    tri_critical_leave();
+    return grown;
 }
 
 void tri_free(void *p)
 {
+    tri_critical_enter();
     free(p);
+    tri_critical_leave();
 }
 
 char *tri_strdup(const char *text)

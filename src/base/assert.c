@@ -1,5 +1,7 @@
 #include "base/assert.h"
 
+#include "base/critical.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,5 +9,6 @@ void tri_assert_fail(const char *what, const char *file, int line, const char *f
 {
     (void)fprintf(stderr, "%s:%d: %s: assertion failed: %s\n", file, line, func, what);
     (void)fflush(stderr);
+    tri_critical_enter(); /* The runtime itself is broken: that ends the process, always. */
     abort();
 }

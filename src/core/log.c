@@ -1,5 +1,6 @@
 #include "core/log.h"
 
+#include "base/critical.h"
 #include "core/ctx.h"
 
 #include <stdarg.h>
@@ -40,8 +41,10 @@ void tri_log(struct tr_system *sys, enum tr_log_level level, const char *fmt, ..
     va_end(args);
     if (suppressed && length > 0 && (size_t)length < sizeof line)
         snprintf(line + length, sizeof line - (size_t)length, " (and %u lines before)", suppressed);
+    tri_critical_enter();
     if (sys->config.log)
         sys->config.log(sys->config.log_user, level, line);
     else
         log_to_stderr(sys->node, level, line);
+    tri_critical_leave();
 }

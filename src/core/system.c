@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/critical.h"
 #include "base/error.h"
 #include "core/delay.h"
 #include "core/events.h"
@@ -40,9 +41,12 @@
 
 uint64_t tri_sys_mono_ns(const struct tr_system *sys)
 {
-    if (sys->config.clock.mono_ns)
-        return sys->config.clock.mono_ns(sys->config.clock.user);
-    return tri_clock_mono_ns();
+    if (!sys->config.clock.mono_ns)
+        return tri_clock_mono_ns();
+    tri_critical_enter();
+    uint64_t ns = sys->config.clock.mono_ns(sys->config.clock.user);
+    tri_critical_leave();
+    return ns;
 }
 
 int64_t tr_wall_us(tr_ctx *ctx)

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* syscall() */
 #include "os/park.h"
 
+#include "base/critical.h"
 #include "os/clock.h"
 
 #include <errno.h>
@@ -23,8 +24,10 @@ static void sleep_until(struct tri_park *park, const struct timespec *deadline)
     tri_model_futex_wait(&park->state, WAITING, deadline != NULL);
     return;
 #endif
+    tri_critical_enter();
     (void)syscall(SYS_futex, (void *)&park->state, FUTEX_WAIT_BITSET_PRIVATE, (uint32_t)WAITING,
                   deadline, NULL, FUTEX_BITSET_MATCH_ANY);
+    tri_critical_leave();
 }
 
 static bool take(struct tri_park *park)
@@ -69,7 +72,9 @@ void tri_park_wake(struct tri_park *park)
         return;
 #endif
         int saved = errno;
+        tri_critical_enter();
         (void)syscall(SYS_futex, address, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+        tri_critical_leave();
         errno = saved;
     }
 }

@@ -2,6 +2,7 @@
 #include "os/thread.h"
 
 #include "base/assert.h"
+#include "base/critical.h"
 #include "os/clock.h"
 
 #include <errno.h>
@@ -22,10 +23,12 @@ static void *entry(void *arg)
 }
 
 /* The program's own handlers shall run on the program's threads. Faults and real-time signals
- * must get through; so must SIGPROF, or profilers see nothing. */
+ * must get through; so must SIGPROF, or profilers see nothing, and
+ * SIGURG, with which the watchdog looks at a thread (os/fault.h). */
 static void block_signals(sigset_t *ret_before)
 {
-    static const int open[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGPROF};
+    static const int open[] = {SIGSEGV, SIGBUS, SIGFPE,  SIGILL, SIGABRT,
+                               SIGTRAP, SIGSYS, SIGPROF, SIGURG};
     sigset_t set;
     (void)sigfillset(&set);
     for (size_t i = 0; i < TRI_ARRAY_COUNT(open); i++)
@@ -64,7 +67,9 @@ bool tri_thread_same(tri_thread_id a, tri_thread_id b)
 
 void tri_thread_yield(void)
 {
+    tri_critical_enter(); /* Callers wait in the middle of something. */
     (void)sched_yield();
+    tri_critical_leave();
 }
 
 /* ---- Processors ---------------------------------------------------------- */
@@ -175,12 +180,14 @@ void tri_mutex_init(tri_mutex *mutex)
 
 void tri_mutex_lock(tri_mutex *mutex)
 {
+    tri_critical_enter(); /* Until it is unlocked. */
     TRI_ASSERT(pthread_mutex_lock(mutex) == 0);
 }
 
 void tri_mutex_unlock(tri_mutex *mutex)
 {
     TRI_ASSERT(pthread_mutex_unlock(mutex) == 0);
+    tri_critical_leave();
 }
 
 void tri_mutex_fini(tri_mutex *mutex)
