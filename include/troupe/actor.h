@@ -60,6 +60,22 @@ struct tr_actor {
  */
 #define TR_ACTOR_ENDS_IN_ORDER (1u << 8)
 
+/*
+ * Flag of a contained actor: what goes wrong in its functions is its failure, not the process's
+ * end. SIGSEGV, SIGBUS, SIGFPE, SIGILL, stack overflow, a failed assert() and abort() fail it
+ * with TR_EFAULT and a text that names signal and address; a function that runs longer than
+ * tr_config.watchdog_ms fails it with TR_ELOOP. The function is abandoned where it is, the arena
+ * (troupe/arena.h) is emptied, no hook sees the state again, and the supervisor decides; a resume
+ * ends it, since there is no state to resume with.
+ *
+ * Promised to code that touches its own state, arena, stack and messages, and calls this
+ * library with pointers that are good (bodies of messages and texts may be bad). Not promised,
+ * because nobody can: a wild write that hits memory in use, another actor's or the heap's, is
+ * not noticed; locks, files and heap memory that the function held stay as they are. See
+ * docs/guide/containment.md. Costs about 50 ns a message.
+ */
+#define TR_ACTOR_CONTAINED 1u
+
 /* Most messages in one batch. */
 #define TR_BATCH_MAX 8192u
 

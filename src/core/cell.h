@@ -19,23 +19,24 @@
 #include "troupe/actor.h"
 
 /* Flags of a cell: why the next turn must take the slow path. */
-#define TRI_CELL_STOP 1u        /* tr_stop() on itself */
-#define TRI_CELL_FIRST_DONE 2u  /* `first` was processed; it only holds the queue's end */
-#define TRI_CELL_PROXY 4u       /* messages go to cold->proxy, not to an actor */
-#define TRI_CELL_GUARDIAN 8u    /* the root of all */
-#define TRI_CELL_BOUNDED 16u    /* its messages wait in a tri_bound */
-#define TRI_CELL_IDLE_TIMER 32u /* a receive timeout is set */
-#define TRI_CELL_BATCHES 64u    /* the actor takes batches */
-#define TRI_CELL_INITED 128u    /* init succeeded: stop is owed */
-#define TRI_CELL_RESTARTED 256u /* the next init is a restart's */
-#define TRI_CELL_SPAWNED 512u   /* it had children: look under the lock whether it still has */
-#define TRI_CELL_DELAYED 1024u  /* waits until a receiver's mailbox has drained */
-#define TRI_CELL_AGAIN 2048u    /* another behaviour, or messages to handle before the mailbox */
-#define TRI_CELL_KIND 4096u     /* `actor` is that of a tri_kind */
+#define TRI_CELL_STOP 1u         /* tr_stop() on itself */
+#define TRI_CELL_FIRST_DONE 2u   /* `first` was processed; it only holds the queue's end */
+#define TRI_CELL_PROXY 4u        /* messages go to cold->proxy, not to an actor */
+#define TRI_CELL_GUARDIAN 8u     /* the root of all */
+#define TRI_CELL_BOUNDED 16u     /* its messages wait in a tri_bound */
+#define TRI_CELL_IDLE_TIMER 32u  /* a receive timeout is set */
+#define TRI_CELL_BATCHES 64u     /* the actor takes batches */
+#define TRI_CELL_INITED 128u     /* init succeeded: stop is owed */
+#define TRI_CELL_RESTARTED 256u  /* the next init is a restart's */
+#define TRI_CELL_SPAWNED 512u    /* it had children: look under the lock whether it still has */
+#define TRI_CELL_DELAYED 1024u   /* waits until a receiver's mailbox has drained */
+#define TRI_CELL_AGAIN 2048u     /* another behaviour, or messages to handle before the mailbox */
+#define TRI_CELL_KIND 4096u      /* `actor` is that of a tri_kind */
+#define TRI_CELL_CONTAINED 8192u /* its faults are its failures */
 /* Flags that keep a cell off the short path for good. */
 #define TRI_CELL_SLOW                                                                              \
     (TRI_CELL_STOP | TRI_CELL_FIRST_DONE | TRI_CELL_PROXY | TRI_CELL_GUARDIAN | TRI_CELL_BOUNDED | \
-     TRI_CELL_BATCHES | TRI_CELL_AGAIN | TRI_CELL_DELAYED)
+     TRI_CELL_BATCHES | TRI_CELL_AGAIN | TRI_CELL_DELAYED | TRI_CELL_CONTAINED)
 
 /* (cell->mode & TRI_MODE_MASK) == TRI_MODE_SHORT: running, and nothing keeps it off the short
  * path. */

@@ -4,6 +4,7 @@
 #ifndef TROUPE_CORE_COLD_H
 #define TROUPE_CORE_COLD_H
 
+#include "core/arena.h"
 #include "core/calls.h"
 #include "core/ctx.h"
 #include "core/pids.h"
@@ -33,6 +34,7 @@ struct tri_cold {
     void *owned; /* freed with the cell; of a router: its tri_router_spec */
     struct tri_actor_timers timers;
     struct tri_calls calls;
+    struct tri_arena arena;
     struct tri_timer call_timer;
     struct tri_timer idle_timer;
     struct tri_timer backoff_timer;

@@ -238,6 +238,7 @@ struct tr_system {
     char failure_text[256];
     TRI_ATOMIC(uint64_t) log_window; /* second in which the last lines were logged */
     TRI_ATOMIC(uint32_t) log_lines;
+    TRI_ATOMIC(bool) contain_told; /* that there are no fault traps */
     TRI_ATOMIC(uint64_t) tick_ns; /* the clock as the monitor last saw it */
 };
 

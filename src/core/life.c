@@ -6,6 +6,7 @@
 #include "core/bound.h"
 #include "core/cold.h"
 #include "core/delay.h"
+#include "core/contain.h"
 #include "core/events.h"
 #include "core/family.h"
 #include "core/kind.h"
@@ -32,7 +33,7 @@ void tri_life_requeue(struct tr_ctx *ctx, struct tri_cell *cell)
 void tri_life_init(struct tr_ctx *ctx, struct tri_cell *cell)
 {
     const struct tr_actor *actor = cell->actor;
-    tr_err err = actor->init ? actor->init(ctx, cell->data, tri_life_arg(cell)) : TR_OK;
+    tr_err err = actor->init ? tri_call(ctx, cell, TRI_CALL_INIT, NULL, TR_OK) : TR_OK;
     ctx->attention = false;
     if (err) {
         tri_life_failed(ctx, cell, err);
@@ -43,7 +44,9 @@ void tri_life_init(struct tr_ctx *ctx, struct tri_cell *cell)
     if (cell->flags & TRI_CELL_RESTARTED) {
         cell->flags &= (uint16_t)~TRI_CELL_RESTARTED;
         if (actor->restarted)
-            actor->restarted(ctx, cell->data, cell->cold->fail_code);
+            err = tri_call(ctx, cell, TRI_CALL_RESTARTED, NULL, cell->cold->fail_code);
+        if (err)
+            tri_life_failed(ctx, cell, err);
     }
 }
 
@@ -109,9 +112,9 @@ void tri_life_restart(struct tr_ctx *ctx, struct tri_cell *cell)
     const struct tr_actor *actor = cell->actor;
     if (cell->flags & TRI_CELL_INITED) {
         if (actor->restarting)
-            actor->restarting(ctx, cell->data, cell->cold->fail_code);
+            (void)tri_call(ctx, cell, TRI_CALL_RESTARTING, NULL, cell->cold->fail_code);
         else if (actor->stop)
-            actor->stop(ctx, cell->data);
+            (void)tri_call(ctx, cell, TRI_CALL_STOP, NULL, TR_OK);
     }
     ctx->attention = false;
     tri_timers_end(ctx, cell);
@@ -119,6 +122,7 @@ void tri_life_restart(struct tr_ctx *ctx, struct tri_cell *cell)
     tri_links_tell(ctx, cell, tri_ctx_self(ctx), cell->cold->fail_code);
     tri_behaviour_reset(ctx, cell);
     tri_stash_restart(cell);
+    tri_arena_reset(&cell->cold->arena, &ctx->sys->limit);
     if (actor->state_size)
         memset(cell->data, 0, actor->state_size);
     cell->flags &= (uint16_t) ~(TRI_CELL_INITED | TRI_CELL_IDLE_TIMER);
@@ -155,7 +159,7 @@ void tri_life_stop(struct tr_ctx *ctx, struct tri_cell *cell, tr_err reason)
     if (reason && tri_cold(cell))
         cell->cold->end_reason = reason;
     if (cell->actor && cell->actor->stopping && (cell->flags & TRI_CELL_INITED))
-        cell->actor->stopping(ctx, cell->data);
+        (void)tri_call(ctx, cell, TRI_CALL_STOPPING, NULL, TR_OK);
     ctx->attention = false;
     tri_state_move(&cell->state, TRI_STOPPING);
     if (cell->flags & (TRI_CELL_SPAWNED | TRI_CELL_GUARDIAN))
@@ -169,6 +173,7 @@ static void end_cold(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid self)
     tri_timers_end(ctx, cell);
     tri_stash_end(ctx, cell, self);
     tri_links_tell(ctx, cell, self, cold->end_reason);
+    tri_arena_fini(&cold->arena, &ctx->sys->limit);
     if (cold->subscribed)
         tri_events_forget(ctx->sys, self);
     tr_pid other;
@@ -229,7 +234,7 @@ void tri_life_end(struct tr_ctx *ctx, struct tri_cell *cell)
     tr_pid self = tri_cell_pid(cell);
     uint32_t old_gen = (uint32_t)(self.bits >> 32);
     if (cell->actor && cell->actor->stop && (cell->flags & TRI_CELL_INITED))
-        cell->actor->stop(ctx, cell->data);
+        (void)tri_call(ctx, cell, TRI_CALL_STOP, NULL, TR_OK);
     ctx->attention = false;
     ctx->unhandled = false;
     if (cell->cold && cell->cold->name)

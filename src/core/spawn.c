@@ -6,6 +6,7 @@
 #include "core/cold.h"
 #include "core/family.h"
 #include "core/kind.h"
+#include "core/contain.h"
 #include "core/life.h"
 #include "core/middleware.h"
 #include "core/names.h"
@@ -127,6 +128,10 @@ static tr_err fill_cell(struct tr_ctx *ctx, struct tri_cell *cell, const struct 
         cell->flags |= TRI_CELL_BATCHES;
     if (!tri_kind_set(ctx, cell, args->actor, NULL, args->middleware))
         return TR_ENOMEM;
+    if (args->actor->flags & TR_ACTOR_CONTAINED) {
+        cell->flags |= TRI_CELL_CONTAINED;
+        tri_contain_spawned(ctx);
+    }
     if (!make_data(ctx, cell, args->actor, args->arg))
         return TR_ENOMEM;
     if (args->mailbox_max && !tri_bound_open(ctx, cell, args))

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "core/bound.h"
 #include "core/cold.h"
+#include "core/contain.h"
 #include "core/family.h"
 #include "core/life.h"
 #include "core/mailbox.h"
@@ -77,7 +78,7 @@ static void note_unhandled(struct tr_ctx *ctx, struct tri_cell *cell, struct tri
 static tr_err receive_one(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
 {
     cell->taken++;
-    tr_err err = cell->actor->receive(ctx, cell->data, show_message(ctx, block));
+    tr_err err = tri_call(ctx, cell, TRI_CALL_RECEIVE, show_message(ctx, block), TR_OK);
     if (ctx->stashed && tri_stash_settle(ctx, cell, err || ctx->unhandled))
         cell->taken--;
     else if (ctx->unhandled)
@@ -274,7 +275,7 @@ static tr_err run_batch(struct tr_ctx *ctx, struct tri_cell *cell, uint32_t coun
     ctx->batch = blocks;
     ctx->batch_count = count;
     ctx->block = blocks[0];
-    tr_err err = actor->receive_batch(ctx, cell->data, &batch);
+    tr_err err = tri_call(ctx, cell, TRI_CALL_BATCH, &batch, TR_OK);
     ctx->batch = NULL;
     ctx->block = NULL;
     tri_count(&ctx->counts.processed, count);
