@@ -8,6 +8,7 @@
 #include "core/cell.h"
 #include "core/pool.h"
 #include "core/wheel.h"
+#include "os/fault.h"
 #include "os/park.h"
 #include "os/spin.h"
 #include "os/thread.h"
@@ -16,7 +17,9 @@
 #include "troupe/system.h"
 
 #define TRI_WORKERS_MAX 256u
-#define TRI_CONTEXTS_MAX (TRI_WORKERS_MAX + TR_OUTSIDE_MAX)
+/* Workers that wait for one of the others to get stuck (core/rescue.h). */
+#define TRI_SPARES 4u
+#define TRI_CONTEXTS_MAX (TRI_WORKERS_MAX + TRI_SPARES + TR_OUTSIDE_MAX)
 
 /* What a context counts. Only its own thread writes (plain load, relaxed store); others read
  * relaxed: each figure is whole, their sum is exact only at rest. */
@@ -120,6 +123,16 @@ struct tri_timers {
     struct tri_wheel wheel;
 };
 
+/* What a stuck worker was doing. */
+struct tri_sight {
+    tr_pid pid;
+    const struct tr_actor *actor;
+    const struct tr_type *type; /* of the message; NULL: none */
+    uintptr_t frames[TRI_POKE_FRAMES];
+    uint32_t count;
+    bool ended; /* the handler was ended */
+};
+
 struct tri_worker {
     struct tr_ctx ctx;
     struct tri_cell *handoff; /* made runnable by the current actor: next to run */
@@ -150,6 +163,15 @@ struct tri_worker {
     _Alignas(64) struct tri_park park;
     TRI_ATOMIC(uint32_t) parked; /* 1: asleep or about to be; whoever makes it 0 wakes it */
     struct tri_timers timers;
+
+    /* The monitor's and the worker's: see core/rescue.h. */
+    _Alignas(64) TRI_ATOMIC(struct tri_fault_thread *) fault;
+    TRI_ATOMIC(uint64_t) asked; /* what the worker had done when it was poked */
+    TRI_ATOMIC(bool) sighted;   /* `sight` is there; until the monitor has read it */
+    TRI_ATOMIC(bool) on_duty;   /* false: a spare */
+    TRI_ATOMIC(uint32_t) lost; /* TRI_LOST_…; the worker looks at it when it looks at the clock */
+    bool started;              /* it has a thread */
+    struct tri_sight sight;
 };
 
 struct tri_names;
@@ -198,9 +220,12 @@ struct tr_system {
     struct tri_slots no_slots; /* the table that outside threads see */
     struct tri_pool_limit limit;
     struct tri_worker **workers;
-    uint32_t worker_count;
-    struct tr_ctx *root;                          /* manual systems: the worker's own context */
-    tri_thread_id creator;                        /* the thread that root belongs to */
+    uint32_t worker_count;       /* spares included */
+    bool alone;                  /* one worker, and no spare was ever needed: no thieves */
+    TRI_ATOMIC(bool) rescued;    /* a spare was needed: all fire all timers */
+    TRI_ATOMIC(uint32_t) active; /* workers on duty */
+    struct tr_ctx *root;         /* manual systems: the worker's own context */
+    tri_thread_id creator;       /* the thread that root belongs to */
     struct tri_pool *pools[TRI_CONTEXTS_MAX + 1]; /* the last one in use: the reserve */
     struct tr_ctx *outside[TR_OUTSIDE_MAX];
     tri_mutex outside_lock;
@@ -239,7 +264,7 @@ struct tr_system {
     TRI_ATOMIC(uint64_t) log_window; /* second in which the last lines were logged */
     TRI_ATOMIC(uint32_t) log_lines;
     TRI_ATOMIC(bool) contain_told; /* that there are no fault traps */
-    TRI_ATOMIC(uint64_t) tick_ns; /* the clock as the monitor last saw it */
+    TRI_ATOMIC(uint64_t) tick_ns;  /* the clock as the monitor last saw it */
 };
 
 uint64_t tri_sys_mono_ns(const struct tr_system *sys);

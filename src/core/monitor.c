@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "core/log.h"
+#include "core/rescue.h"
 #include "core/sched.h"
 #include "os/clock.h"
 
@@ -11,10 +12,15 @@
 /* Idle ticks before it sleeps. */
 #define IDLE_TICKS 100u
 
+/* Ticks in which a stuck worker is to be seen at work before it is reported unseen. */
+#define LOOKS_TO_TELL 10u
+
 struct look {
     uint64_t done;
     uint32_t ticks; /* in a row in which nothing got done */
+    uint32_t told_after;
     bool told;
+    bool replaced;
 };
 
 struct tri_monitor {
@@ -28,6 +34,12 @@ struct tri_monitor {
 
 static void report(struct tr_system *sys, struct tri_worker *w, uint64_t ms)
 {
+    char text[400];
+    if (tri_rescue_sight(w, text, sizeof text)) {
+        tri_log(sys, TR_LOG_WARN, "handler has run for %" PRIu64 " ms on worker %u: %s", ms,
+                (unsigned)w->ctx.id, text);
+        return;
+    }
     const struct tr_actor *actor = tri_load(&w->running, TRI_RELAXED);
     tri_log(sys, TR_LOG_WARN,
             "actor %s has been in one turn for %" PRIu64
@@ -35,16 +47,26 @@ static void report(struct tr_system *sys, struct tri_worker *w, uint64_t ms)
             actor && actor->name ? actor->name : "?", ms, (unsigned)w->ctx.id);
 }
 
-/* What changes whenever the worker gets anything done. Relaxed: each counter is whole. */
-static uint64_t done_by(const struct tri_worker *w)
+/* A worker that has got nothing done for too long: looked at until that worked, reported once,
+ * and replaced unless its handler was ended. */
+static void rescue(struct tri_monitor *m, struct tri_worker *w, struct look *look, uint64_t ms)
 {
-    uint64_t sum = tri_load(&w->ctx.counts.processed, TRI_RELAXED) +
-                   tri_load(&w->ctx.counts.spawned, TRI_RELAXED) +
-                   tri_load(&w->ctx.counts.ended, TRI_RELAXED) +
-                   tri_load(&w->ctx.counts.failed, TRI_RELAXED);
-    for (unsigned i = 0; i < TR_DEAD_REASON_COUNT; i++)
-        sum += tri_load(&w->ctx.counts.dead[i], TRI_RELAXED);
-    return sum;
+    struct tr_system *sys = m->sys;
+    bool seen = tri_load(&w->sighted, TRI_ACQUIRE);
+    bool can = true;
+    if (!look->replaced || (seen && (w->sight.actor->flags & TR_ACTOR_CONTAINED)))
+        can = tri_rescue_poke(w, look->done);
+    if (!look->told && (seen || !can || look->ticks > look->told_after)) {
+        look->told = true;
+        report(sys, w, ms);
+    }
+    if (look->replaced || tri_load(&w->lost, TRI_ACQUIRE) == TRI_LOST_NOT)
+        return;
+    look->replaced = true;
+    if (!tri_rescue_replace(w))
+        tri_log(sys, TR_LOG_ERROR,
+                "worker %u is stuck and all %u spares are at work: the node runs with one less",
+                (unsigned)w->ctx.id, TRI_SPARES);
 }
 
 static void look_at(struct tri_monitor *m, uint32_t index)
@@ -52,8 +74,17 @@ static void look_at(struct tri_monitor *m, uint32_t index)
     struct tr_system *sys = m->sys;
     struct tri_worker *w = sys->workers[index];
     struct look *look = &m->looks[index];
-    uint64_t done = done_by(w);
+    uint64_t done = tri_worker_done(w);
+    if (!tri_load(&w->on_duty, TRI_ACQUIRE)) {
+        *look = (struct look){.done = done};
+        return;
+    }
     if (done != look->done || tri_load(&w->parked, TRI_RELAXED)) {
+        if (tri_load(&w->sighted, TRI_ACQUIRE)) { /* Its handler was ended, or returned. */
+            if (!look->told)
+                report(sys, w, (uint64_t)look->ticks * TICK_NS / 1000000);
+            tri_rescue_over(w);
+        }
         *look = (struct look){.done = done};
         tri_store(&w->stuck, false, TRI_RELAXED);
         return;
@@ -63,10 +94,11 @@ static void look_at(struct tri_monitor *m, uint32_t index)
     uint64_t ms = (uint64_t)look->ticks * TICK_NS / 1000000;
     if (tri_sched_length(w) > 0 || tri_load(&sys->inject_count, TRI_RELAXED) > 0)
         tri_sched_wake_one(sys);
-    if (!look->told && sys->config.watchdog_ms != UINT_MAX && ms >= sys->config.watchdog_ms) {
-        look->told = true;
-        report(sys, w, ms);
-    }
+    if (sys->config.watchdog_ms == UINT_MAX || ms < sys->config.watchdog_ms)
+        return;
+    if (look->told_after == 0)
+        look->told_after = look->ticks + LOOKS_TO_TELL;
+    rescue(m, w, look, ms);
 }
 
 static void monitor_main(void *arg)
@@ -78,7 +110,7 @@ static void monitor_main(void *arg)
         tri_store(&sys->tick_ns, tri_sys_mono_ns(sys), TRI_RELAXED);
         for (uint32_t i = 0; i < sys->worker_count; i++)
             look_at(m, i);
-        bool busy = tri_load(&sys->parked_count, TRI_RELAXED) < sys->worker_count;
+        bool busy = tri_load(&sys->parked_count, TRI_RELAXED) < tri_load(&sys->active, TRI_RELAXED);
         idle = busy ? 0 : idle + 1;
         if (idle < IDLE_TICKS) {
             (void)tri_park_wait(&m->park, TICK_NS);
@@ -87,7 +119,7 @@ static void monitor_main(void *arg)
         /* Sequentially consistent on both sides: a worker leaves parked_count and then looks
          * at asleep, we do it the other way round. */
         tri_store(&m->asleep, 1u, TRI_SEQ_CST);
-        if (tri_load(&sys->parked_count, TRI_SEQ_CST) == sys->worker_count)
+        if (tri_load(&sys->parked_count, TRI_SEQ_CST) >= tri_load(&sys->active, TRI_SEQ_CST))
             (void)tri_park_wait(&m->park, -1);
         tri_store(&m->asleep, 0u, TRI_SEQ_CST);
         idle = 0;

@@ -128,7 +128,7 @@ struct tri_cell *tri_sched_pop(struct tri_worker *worker)
 {
     uint32_t tail = tri_load(&worker->ring_tail, TRI_RELAXED);
     uint32_t head = tri_load(&worker->ring_head, TRI_ACQUIRE);
-    bool alone = worker->ctx.sys->worker_count == 1;
+    bool alone = worker->ctx.sys->alone;
     while (head != tail) {
         struct tri_cell *cell = tri_load(&worker->ring[head & RING_MASK], TRI_RELAXED);
         if (alone) {
@@ -241,7 +241,7 @@ struct tri_cell *tri_sched_take_injected(struct tri_worker *worker)
         return NULL;
     tri_spin_lock(&sys->inject_lock);
     uint32_t have = tri_load(&sys->inject_count, TRI_RELAXED);
-    uint32_t take = have / sys->worker_count + 1;
+    uint32_t take = have / sys->config.workers + 1;
     uint32_t count = 0;
     struct tri_cell *first = sys->inject_first;
     struct tri_cell *last = NULL;

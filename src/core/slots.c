@@ -165,7 +165,9 @@ static bool nobody_else(struct tri_worker *worker)
 {
     struct tr_system *sys = worker->ctx.sys;
     for (uint32_t i = 0; i < sys->worker_count; i++) {
-        if (sys->workers[i] != worker && tri_load(&sys->workers[i]->parked, TRI_SEQ_CST) != 1)
+        const struct tri_worker *w = sys->workers[i];
+        if (w != worker && tri_load(&w->on_duty, TRI_SEQ_CST) &&
+            tri_load(&w->parked, TRI_SEQ_CST) != 1)
             return false;
     }
     for (uint32_t i = 0; i < TR_OUTSIDE_MAX; i++) {

@@ -222,7 +222,7 @@ static void worker_destroy(struct tri_worker *w)
 static bool build(struct tr_system *sys)
 {
     sys->node = tri_strdup(sys->config.node ? sys->config.node : "troupe");
-    sys->workers = tri_calloc(sys->config.workers, sizeof *sys->workers);
+    sys->workers = tri_calloc(sys->config.workers + TRI_SPARES, sizeof *sys->workers);
     sys->names = tri_names_create();
     sys->kinds = tri_kinds_create();
     sys->shown = tri_middleware_shown(sys->config.middleware);
@@ -232,7 +232,9 @@ static bool build(struct tr_system *sys)
     if (!sys->node || !sys->workers || !sys->names || !sys->kinds || !sys->events || !sys->delays ||
         !sys->offload || !tri_slots_init(&sys->slots, sys->config.actors_max))
         return false;
-    sys->worker_count = sys->config.workers;
+    sys->worker_count = sys->config.workers + (sys->config.manual ? 0 : TRI_SPARES);
+    sys->alone = sys->config.workers == 1;
+    tri_store(&sys->active, sys->config.workers, TRI_RELAXED);
     if (!reserve_init(sys))
         return false;
     for (uint32_t i = 0; i < sys->worker_count; i++) {
@@ -254,31 +256,35 @@ static uint32_t start(struct tr_system *sys)
     sys->monitor = tri_monitor_create(sys);
     if (!sys->monitor)
         return 0;
-    while (started < sys->worker_count) {
+    while (started < sys->config.workers) {
         char name[24];
         struct tri_worker *w = sys->workers[started];
         snprintf(name, sizeof name, "tr-worker-%u", started);
-        if (!tri_thread_create(&w->thread, name, tri_worker_main, w))
+        tri_store(&w->on_duty, true, TRI_RELAXED);
+        w->started = tri_thread_create(&w->thread, name, tri_worker_main, w);
+        if (!w->started)
             break;
         started++;
     }
     return started;
 }
 
-static void join(struct tr_system *sys, uint32_t started)
+static void join(struct tr_system *sys)
 {
     tri_store(&sys->quit, true, TRI_SEQ_CST);
     tri_monitor_destroy(sys->monitor);
     sys->monitor = NULL;
     tri_sched_wake_all(sys);
-    for (uint32_t i = 0; i < started; i++)
-        tri_thread_join(&sys->workers[i]->thread);
+    for (uint32_t i = 0; i < sys->worker_count; i++) {
+        if (sys->workers[i]->started) /* Spares: written by the monitor, which has ended. */
+            tri_thread_join(&sys->workers[i]->thread);
+    }
 }
 
 static void demolish(struct tr_system *sys)
 {
     tri_offload_destroy(sys->offload);
-    for (uint32_t i = 0; sys->workers && i < sys->config.workers; i++) {
+    for (uint32_t i = 0; sys->workers && i < sys->worker_count; i++) {
         if (sys->workers[i])
             worker_destroy(sys->workers[i]);
     }
@@ -326,9 +332,9 @@ tr_err tr_system_create_(tr_system **ret_sys, const struct tr_config *config,
         demolish(sys);
         return tri_error_set(error, TR_ENOMEM, 0, "no memory for %u workers", c.workers);
     }
-    uint32_t started = c.manual ? sys->worker_count : start(sys);
-    if (started < sys->worker_count) {
-        join(sys, started);
+    uint32_t started = c.manual ? c.workers : start(sys);
+    if (started < c.workers) {
+        join(sys);
         demolish(sys);
         return tri_error_set(error, TR_ENOMEM, 0, "only %u of %u worker threads could start",
                              started, c.workers);
@@ -450,13 +456,13 @@ void tr_system_destroy(tr_system *sys)
     tri_offload_destroy(sys->offload);
     sys->offload = NULL;
     if (!sys->config.manual)
-        join(sys, sys->worker_count);
+        join(sys);
     demolish(sys);
 }
 
 void tr_system_stats(tr_system *sys, struct tr_stats *ret)
 {
-    *ret = (struct tr_stats){.workers = sys->config.manual ? 0 : sys->worker_count,
+    *ret = (struct tr_stats){.workers = sys->config.manual ? 0 : sys->config.workers,
                              .workers_parked = tri_load(&sys->parked_count, TRI_RELAXED),
                              .message_bytes = tri_load(&sys->limit.bytes, TRI_RELAXED) +
                                               tri_load(&sys->reserve_limit.bytes, TRI_RELAXED),

@@ -1,6 +1,7 @@
 #include "core/worker.h"
 
 #include "core/monitor.h"
+#include "core/rescue.h"
 #include "core/sched.h"
 #include "core/slots.h"
 #include "core/timers.h"
@@ -46,14 +47,28 @@ static void measure(struct tri_worker *w)
     w->pops = 0;
 }
 
+static bool fire_all_timers(struct tri_worker *w)
+{
+    struct tr_system *sys = w->ctx.sys;
+    w->now_ns = tri_sys_mono_ns(sys);
+    for (uint32_t i = 0; i < sys->worker_count; i++)
+        tri_timers_fire(&w->ctx, &sys->workers[i]->timers, w->now_ns);
+    return w->handoff != NULL;
+}
+
 void tri_worker_look(struct tri_worker *w)
 {
     struct tr_system *sys = w->ctx.sys;
+    /* Relaxed: only this thread sets it, except that it was replaced; then it looks again. */
+    if (TRI_UNLIKELY(tri_load(&w->lost, TRI_RELAXED) != TRI_LOST_NOT))
+        tri_rescue_returned(w);
     if (!sys->config.manual)
         measure(w);
     w->turns_to_look = w->turns_per_look ? w->turns_per_look : 1;
     w->now_ns = tri_sys_mono_ns(sys);
     tri_timers_fire(&w->ctx, &w->timers, w->now_ns);
+    if (TRI_UNLIKELY(tri_load(&sys->rescued, TRI_RELAXED)))
+        (void)fire_all_timers(w);
     struct tri_cell *cell = tri_sched_take_injected(w);
     if (cell)
         tri_sched_push(w, cell);
@@ -109,15 +124,6 @@ static bool run_some(struct tri_worker *w)
 
 /* ---- Looking for work ---------------------------------------------------- */
 
-static bool fire_all_timers(struct tri_worker *w)
-{
-    struct tr_system *sys = w->ctx.sys;
-    w->now_ns = tri_sys_mono_ns(sys);
-    for (uint32_t i = 0; i < sys->worker_count; i++)
-        tri_timers_fire(&w->ctx, &sys->workers[i]->timers, w->now_ns);
-    return w->handoff != NULL;
-}
-
 static struct tri_cell *search(struct tri_worker *w)
 {
     struct tr_system *sys = w->ctx.sys;
@@ -130,7 +136,7 @@ static struct tri_cell *search(struct tri_worker *w)
             break;
         }
         cell = tri_sched_take_injected(w);
-        if (!cell && sys->worker_count > 1) {
+        if (!cell && !sys->alone) {
             cell = tri_sched_steal(w);
         } else if (!cell) {
             break; /* Alone: nobody's work will turn up by looking. */
@@ -215,6 +221,7 @@ void tri_worker_main(void *arg)
     struct tri_worker *w = arg;
     struct tr_system *sys = w->ctx.sys;
     w->look_cycles = tri_cycles();
+    tri_rescue_enter(w);
     while (!tri_load(&sys->quit, TRI_RELAXED)) {
         if (run_some(w))
             continue;
@@ -232,5 +239,6 @@ bool tri_system_at_rest(struct tr_system *sys)
         return false;
     if (sys->config.manual)
         return sys->workers[0]->handoff == NULL && !tri_sched_any(sys);
-    return tri_load(&sys->parked_count, TRI_SEQ_CST) == sys->worker_count && !tri_sched_any(sys);
+    return tri_load(&sys->parked_count, TRI_SEQ_CST) == tri_load(&sys->active, TRI_SEQ_CST) &&
+           !tri_sched_any(sys);
 }
