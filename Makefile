@@ -49,6 +49,11 @@ interleave: dev ## every schedule of the lock-free parts under C11's memory, wit
 	    grep -E 'schedules|weakened|outcomes|FAILED|NOT|tests passed|tests failed' ; \
 	    test "$${PIPESTATUS[0]}" = 0
 
+torture: bootstrap ## 100,000 faults in contained actors beside 10,000 healthy ones; ARGS="faults healthy loops"
+	@cmake --preset release -B build/torture -DTROUPE_TESTS=ON >/dev/null
+	@cmake --build build/torture -j $(JOBS) --target torture -- --quiet
+	@build/torture/tests/torture $(ARGS)
+
 install: release ## install into PREFIX (default /usr/local), below DESTDIR
 	@DESTDIR='$(DESTDIR)' cmake --install build/release --prefix '$(PREFIX)'
 

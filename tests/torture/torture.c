@@ -6,6 +6,7 @@
  * usage: torture [faults] [healthy actors] [endless loops]
  */
 #define _GNU_SOURCE
+#undef NDEBUG /* assert() is one of the faults. */
 #include "troupe/troupe.h"
 
 #include <assert.h>
@@ -316,6 +317,10 @@ static bool judge(tr_system *sys, const struct people *p, uint64_t early_kb, uin
             t.healthy, p->beats, got);
     fprintf(t.out, "     memory: %" PRIu64 " kB after the first tenth, %" PRIu64 " kB at the end\n",
             early_kb, late_kb);
+    fprintf(t.out,
+            "     failures: %" PRIu64 " faults, %" PRIu64 " errors, %" PRIu64 " loops, %" PRIu64
+            " others\n",
+            t.failed[0], t.failed[1], t.failed[2], t.odd);
     bool good = expect(t.failed[0] == faults, "every fault failed its actor, and nothing else");
     good &= expect(t.failed[1] == p->asked[ERROR] && t.odd == 0, "so did every error");
     good &= expect(t.failed[2] == p->asked[LOOP], "every endless loop was ended");

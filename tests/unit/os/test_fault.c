@@ -1,5 +1,6 @@
 /* Fault traps: every kind of fault, whose fault it is, and looking at a thread. */
 #define _GNU_SOURCE
+#undef NDEBUG /* assert() is one of the faults. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
