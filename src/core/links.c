@@ -59,9 +59,8 @@ void tri_links_failed(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid who, tr_
     struct tri_cold *cold = cell->cold;
     if (!cold || !tri_pids_remove(&cold->links, who))
         return; /* Unlinked meanwhile, or told already. */
-    /* The other side forgot us when it told us, but may have heard of a newer tr_link() since,
-     * whose place on our list has just been given up. */
-    tri_sys_send(ctx, who, TRI_SYS_UNLINK, tri_ctx_self(ctx), 0);
+    /* The other side forgot us when it told us. If tr_unlink() and tr_link() have crossed that on
+     * its way, it knows us again: then all that comes of it is a message that is ignored. */
     if (cell->state == TRI_SUSPENDED) {
         cold->link_failed = who;
         cold->link_reason = err;
