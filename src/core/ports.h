@@ -1,7 +1,9 @@
 /*
  * core/ports.h - what the core needs from the layers above it, as tables of functions. They
  * implement, node/ connects, core calls. Clock and random source are public
- * (struct tr_clock, struct tr_random_source in troupe/system.h): embedders bring their own.
+ * (struct tr_clock, struct tr_random_source in troupe/system.h): embedders bring their own. The
+ * probe is public, too: who measures and traces gives a chain of struct tr_middleware
+ * (troupe/middleware.h) to the system, and costs nothing where there is none.
  */
 #ifndef TROUPE_CORE_PORTS_H
 #define TROUPE_CORE_PORTS_H
