@@ -295,6 +295,9 @@ static void send_shared(struct tr_ctx *ctx, tr_pid to, struct tri_block *payload
     struct tri_block *block = new_envelope(ctx, payload);
     if (!block) {
         tri_send_refused(ctx, to, payload->type);
+        struct tr_request_failed failed = {.call = call, .to = to, .reason = TR_EFULL};
+        if (flags & TRI_BLOCK_REQUEST) /* Whoever waits is to know. */
+            tri_send_reserved(ctx, from, &tr_request_failed_type, &failed, call, TRI_BLOCK_REPLY);
         return;
     }
     block->from = from;

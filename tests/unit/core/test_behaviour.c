@@ -1,4 +1,6 @@
 /* Become, links, receive timeouts, and what a restart makes of them. */
+#include "base/alloc.h"
+#include "core/kind.h"
 #include "core/send.h"
 #include "stepped.h"
 
@@ -12,7 +14,21 @@ struct order {
 TR_TYPE(item);
 TR_TYPE(order);
 
-enum { BECOME, STACK, BACK, STACK_ALL, FAIL, LINK, UNLINK, STOP, WATCH, IDLE, RESUME_FAIL, SPAWN };
+enum {
+    BECOME_MANY,
+    BECOME,
+    STACK,
+    BACK,
+    STACK_ALL,
+    FAIL,
+    LINK,
+    UNLINK,
+    STOP,
+    WATCH,
+    IDLE,
+    RESUME_FAIL,
+    SPAWN
+};
 
 struct door {
     uint32_t count;
@@ -111,7 +127,10 @@ static enum tr_directive resume_or_restart(tr_err code)
 }
 static const struct tr_supervision supervision = {
     .decide = resume_or_restart, .restarts_max = 5, .within_ms = 1000};
+static const struct tr_supervision resume_all = {.on_failure = TR_RESUME};
 static const struct tr_supervision to_the_end = {.on_failure = TR_STOP};
+
+static tr_err become_many(tr_ctx *ctx);
 
 static tr_err stack_all(tr_ctx *ctx)
 {
@@ -134,6 +153,8 @@ static tr_pid child;
 static tr_err obey(tr_ctx *ctx, const struct order *msg)
 {
     switch (msg->what) {
+    case BECOME_MANY:
+        return become_many(ctx);
     case BECOME:
         return tr_become(ctx, msg->to.bits ? &shut : &open);
     case STACK:
@@ -245,6 +266,47 @@ static void batches_are_the_own_behaviours_alone(void **state)
     tr_send(root, a, item, .n = 6);
     run();
     assert_trace("batch:3 open4 open5 batch:1");
+}
+
+static struct tr_behaviour many[TRI_KINDS_MAX + 1];
+static uint32_t became;
+
+static tr_err become_many(tr_ctx *ctx)
+{
+    for (became = 0; became <= TRI_KINDS_MAX; became++) {
+        many[became] = open;
+        tr_err err = tr_become(ctx, &many[became]);
+        if (err)
+            return err;
+    }
+    return TR_OK;
+}
+
+static void different_behaviours_are_bounded(void **state)
+{
+    (void)state;
+    tr_pid a = tr_spawn(root, &door_actor, .supervise = &supervision);
+    order(a, BECOME_MANY, TR_NOBODY); /* Fails, and is restarted. */
+    assert_int_equal(became, TRI_KINDS_MAX);
+    item(a, 1);
+    assert_trace("door1");
+}
+
+static void without_memory_nothing_changes(void **state)
+{
+    (void)state;
+    tr_pid a = tr_spawn(root, &door_actor, .supervise = &resume_all);
+    for (int64_t n = 0; n < 4; n++) {
+        tr_send(root, a, order, .what = STACK, .to = open_it);
+        tri_alloc_fail_after(n);
+        run();
+        tri_alloc_fail_after(-1);
+        item(a, 1);
+        order(a, BACK, TR_NOBODY);
+    }
+    assert_non_null(strstr(trace, "door1 ")); /* It could not become. */
+    assert_non_null(strstr(trace, "open1"));  /* Then it could. */
+    trace_size = 0;
 }
 
 /* ---- Links --------------------------------------------------------------- */
@@ -371,6 +433,8 @@ int main(void)
         TEST(stacked_behaviours_come_back),
         TEST(a_restart_resets_and_a_resume_does_not),
         TEST(batches_are_the_own_behaviours_alone),
+        TEST(different_behaviours_are_bounded),
+        TEST(without_memory_nothing_changes),
         TEST(a_restart_reaches_the_linked_actor_once),
         TEST(links_hold_both_ways_and_circles_come_to_rest),
         TEST(an_end_without_error_unties_and_a_failure_does_not),

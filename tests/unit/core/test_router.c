@@ -1,4 +1,5 @@
 /* Pools and groups: who gets what, who is replaced, and that nothing is lost. */
+#include "base/alloc.h"
 #include "stepped.h"
 
 struct job {
@@ -156,6 +157,18 @@ static tr_err on_order(tr_ctx *ctx, struct worker *self, const struct order *msg
         return tr_fail(ctx, TR_EUSER, "as told");
     }
 }
+
+static uint32_t quiet_jobs;
+
+static tr_err quiet_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
+{
+    (void)ctx;
+    (void)state;
+    (void)msg;
+    quiet_jobs++;
+    return TR_OK;
+}
+static const struct tr_actor quiet_actor = {.name = "quiet", .receive = quiet_receive};
 
 static uint64_t key_of(const tr_msg *msg)
 {
@@ -550,6 +563,52 @@ static void a_resize_of_a_group_and_a_change_of_a_pool_are_unhandled(void **stat
     assert_int_equal(status_of(p).routees, 2);
 }
 
+/* ---- Limits -------------------------------------------------------------- */
+
+static void what_a_router_keeps_is_bounded(void **state)
+{
+    (void)state;
+    const uint32_t count = TR_PULL_MAX + TR_PULL_MAX / 16;
+    tr_pid p = tr_spawn(root, &quiet_actor, .pool = 1, .route = TR_ROUTE_PULL);
+    run();
+    for (uint32_t n = 0; n < count; n++)
+        tr_send(root, p, job, .n = n);
+    run();
+    struct tr_accounts a = system_accounts();
+    assert_true(a.dead[TR_DEAD_REFUSED] > 0);
+    assert_int_equal(quiet_jobs + a.dead[TR_DEAD_REFUSED], count);
+    assert_int_equal(a.queued, 0);
+}
+
+/* The 1st … nth allocation of a pool's life fails: no crash, no leak, and the accounts balance. */
+static void routers_survive_without_memory(void **state)
+{
+    (void)state;
+    uint32_t refused = 0, made = 0;
+    for (int64_t n = 0; n < 60; n++) {
+        tri_alloc_fail_after(n);
+        tr_pid p = tr_spawn(root, &worker_actor, .arg = &argument, .pool = 3,
+                            .route = TR_ROUTE_HASH, .route_key = key_of, .name = "pool");
+        run();
+        if (tr_alive(root, p)) {
+            tr_send(root, p, job, .n = 1);
+            assert_int_equal(tr_pool_resize(root, p, 20), TR_OK);
+        }
+        run();
+        tri_alloc_fail_after(-1);
+        refused += tr_pid_is_nobody(p);
+        if (!tr_pid_is_nobody(p) && tr_alive(root, p)) {
+            made++;
+            tr_stop(root, p);
+        }
+        run();
+        (void)system_accounts();
+        assert_true(tr_pid_is_nobody(tr_lookup(root, "pool")));
+    }
+    assert_true(refused > 0 && made > 0);
+    forget_trace();
+}
+
 /* ---- Arguments ----------------------------------------------------------- */
 
 static void bad_routers_are_refused(void **state)
@@ -594,6 +653,8 @@ int main(void)
         ROUTER_TEST(an_empty_group_fills_and_pulls),
         ROUTER_TEST(groups_count_the_mail_that_they_can_see),
         ROUTER_TEST(a_resize_of_a_group_and_a_change_of_a_pool_are_unhandled),
+        ROUTER_TEST(what_a_router_keeps_is_bounded),
+        ROUTER_TEST(routers_survive_without_memory),
         ROUTER_TEST(bad_routers_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

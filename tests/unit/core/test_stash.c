@@ -164,6 +164,20 @@ static const struct tr_actor box_actor = {.name = "box",
                                           .receive = box_receive,
                                           .stash_max = 5};
 
+static uint32_t hoarded;
+
+static tr_err hoarder_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
+{
+    (void)state;
+    (void)msg;
+    tr_err err = tr_stash(ctx);
+    assert_true(err == TR_OK || err == TR_EFULL);
+    hoarded += !err;
+    return TR_OK; /* Or it would be restarted, and all taken out. */
+}
+static const struct tr_actor hoarder_actor = {
+    .name = "hoarder", .receive = hoarder_receive, .stash_max = 1000000};
+
 static void order(tr_pid to, int what)
 {
     tr_send(root, to, order, .what = what);
@@ -376,6 +390,39 @@ static void large_and_shared_bodies_wait_without_a_copy(void **state)
     assert_trace("out:2 7 8 out:1 8");
 }
 
+static void at_the_memory_cap_the_handler_is_told(void **state)
+{
+    (void)state;
+    tr_pid a = tr_spawn(root, &hoarder_actor);
+    uint32_t sent = 0;
+    while (tr_try_send(root, a, item, .n = sent) == TR_OK)
+        sent++;
+    assert_true(sent > 1000); /* A megabyte of them. */
+    run();                    /* Each handler asks for an envelope, until there is none. */
+    struct tr_accounts acc = system_accounts();
+    assert_true(hoarded > 0 && hoarded < sent);
+    assert_int_equal(acc.queued, hoarded);
+    assert_int_equal(acc.processed + acc.queued, acc.accepted);
+    tr_stop(root, a);
+    run();
+    assert_int_equal(system_accounts().dead[TR_DEAD_STOPPED], hoarded);
+}
+
+static int with_little_memory(void **state)
+{
+    (void)state;
+    now_ns = 1000000000;
+    trace_size = 0;
+    const struct tr_config config = {.manual = true,
+                                     .log = tr_log_none,
+                                     .memory_max = 1 << 20,
+                                     .clock = {.mono_ns = stepped_clock}};
+    if (tr_system_create(&sys, &config))
+        return -1;
+    root = tr_root(sys);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +435,8 @@ int main(void)
         TEST(questions_can_wait_and_are_answered),
         TEST(the_end_makes_dead_letters),
         TEST(a_restart_brings_all_back),
+        cmocka_unit_test_setup_teardown(at_the_memory_cap_the_handler_is_told, with_little_memory,
+                                        tear_down),
         TEST(large_and_shared_bodies_wait_without_a_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
