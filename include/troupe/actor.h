@@ -20,8 +20,8 @@ struct tr_batch {
 };
 
 /*
- * An actor's kind: a constant table, usually static. All functions run on a worker,
- * one at a time per actor. Only `receive` (or `receive_batch`) is required.
+ * An actor's kind: a constant table that outlives the system, usually static. All functions run
+ * on a worker, one at a time per actor. Only `receive` is required.
  */
 struct tr_actor {
     const char *name;
@@ -33,7 +33,7 @@ struct tr_actor {
     /* Handles one message. An error is a failure: the supervisor decides. */
     tr_err (*receive)(tr_ctx *ctx, void *state, const tr_msg *msg);
     /* After the last message and after all children ended. Also before a restart
-     * unless `restarting` is given. */
+     * unless `restarting` is given. Not if init has never succeeded. */
     void (*stop)(tr_ctx *ctx, void *state);
     const struct tr_type *const *accepts; /* NULL-terminated; may be NULL */
 
@@ -46,8 +46,10 @@ struct tr_actor {
     uint32_t stash_max; /* messages put aside at most (tr_stash); 0: TR_STASH_MAX_DEFAULT */
 
     /* Lifecycle hooks, all optional. `restarting` runs on the old state when the
-     * supervisor chose a restart and the children have ended; `restarted` after init;
-     * `stopping` before the children are stopped. */
+     * supervisor chose a restart and the children have ended; `restarted` after init,
+     * before the next message; `stopping` before the children are stopped. `why` is the
+     * error of whoever failed: this actor, or a sibling that takes it along. In hooks and in
+     * init there is no message: tr_sender() is nobody, tr_stash() returns TR_EINVAL. */
     void (*restarting)(tr_ctx *ctx, void *state, tr_err why);
     void (*restarted)(tr_ctx *ctx, void *state, tr_err why);
     void (*stopping)(tr_ctx *ctx, void *state);
@@ -81,11 +83,14 @@ struct tr_actor {
 
 /* ---- Supervision --------------------------------------------------------- */
 
+/* What becomes of an actor that has failed. The message that it failed at is consumed in any
+ * case, never tried again. */
 enum tr_directive {
-    TR_RESTART,  /* fresh state, same PID and mailbox; children are stopped first */
-    TR_STOP,     /* the actor ends */
-    TR_ESCALATE, /* the parent fails with the same error */
-    TR_RESUME    /* carry on with the state as it is */
+    TR_RESTART,  /* fresh state, same PID, mailbox and watchers; children are stopped first */
+    TR_STOP,     /* the actor ends; its watchers get the error */
+    TR_ESCALATE, /* the parent fails with the same error; from the root's children: the end of
+                  * the system, with a report (tr_system_failure) */
+    TR_RESUME    /* carry on with the state as it is; after a failed init it means TR_STOP */
 };
 
 enum tr_strategy {
@@ -97,15 +102,20 @@ enum tr_strategy {
 /*
  * What the parent does when this child fails. Zeroes mean the default: restart, at
  * most 10 times within 10 s, at once. A pointer given at spawn must stay valid as long as
- * the actor lives (usually static).
+ * the actor lives (usually static). Only restarts use up the budget, and each child has its
+ * own. During a back-off the mailbox is kept and the children have ended already; siblings that
+ * the strategy restarts wait for the same delay. A policy out of its bounds: tr_spawn() fails
+ * with TR_EINVAL.
  */
 struct tr_supervision {
     enum tr_directive on_failure;
-    unsigned restarts_max; /* within within_ms; one more and over_budget is carried out */
-    unsigned within_ms;    /* the sliding window; 0 with restarts_max > 0: for ever */
+    /* Within within_ms; one more and over_budget is carried out. <= 63 unless within_ms is 0. */
+    unsigned restarts_max;
+    unsigned within_ms; /* the sliding window; 0 with restarts_max > 0: for ever */
     enum tr_strategy strategy;
     enum tr_directive over_budget; /* TR_STOP or TR_ESCALATE; anything else means TR_STOP */
-    /* Chooses the directive per failure instead of on_failure; a pure function. */
+    /* Chooses the directive per failure instead of on_failure; a pure function, called on the
+     * parent's worker. What is no directive means TR_STOP. */
     enum tr_directive (*decide)(tr_err code);
     unsigned backoff_ms_min;          /* first delay before a restart; 0: none */
     unsigned backoff_ms_max;          /* doubles up to this; 0: 64 × backoff_ms_min */

@@ -44,7 +44,8 @@ struct tr_behaviour {
  * system), instead of as it does now. A restart brings back the behaviour of its tr_actor; a
  * resume keeps what was set. The table of its kind (init, hooks, supervision) is not changed.
  * Actors only, in a handler or in init.
- * TR_EINVAL (no behaviour, or one without receive), TR_ENOMEM; then nothing has changed.
+ * TR_EINVAL (no behaviour, or one without receive), TR_ENOMEM (or the system has seen more than
+ * 16384 different ones); then nothing has changed. O(1); takes a short lock.
  */
 TR_API TR_MUST_USE tr_err tr_become(tr_ctx *ctx, const struct tr_behaviour *behaviour);
 
@@ -66,7 +67,10 @@ TR_API const char *tr_behaviour_name(const tr_ctx *ctx);
 /* Most behaviours kept below one actor's current one. */
 #define TR_BEHAVIOURS_MAX 64u
 
-/* ---- Stash --------------------------------------------------------------- */
+/* ---- Stash ---------------------------------------------------------------
+ *
+ * All calls: actors only, with the context of the handler that runs.
+ */
 
 /* Messages that one actor can put aside, unless its tr_actor.stash_max says otherwise. */
 #define TR_STASH_MAX_DEFAULT 1024u
@@ -89,7 +93,7 @@ TR_API TR_MUST_USE tr_err tr_stash(tr_ctx *ctx);
  */
 TR_API size_t tr_unstash(tr_ctx *ctx, size_t max);
 
-/* Messages in the stash now. */
+/* Messages in the stash now, without those that tr_unstash() has taken out. */
 TR_API size_t tr_stashed(const tr_ctx *ctx);
 
 TR_END_DECLS

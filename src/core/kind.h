@@ -23,8 +23,8 @@ struct tri_kind {
     struct tri_kind *next;
 };
 
-#define TRI_KIND_BUCKETS 256u
-#define TRI_KINDS_MAX 65536u
+#define TRI_KIND_BUCKETS 1024u
+#define TRI_KINDS_MAX 16384u
 
 struct tri_kinds *tri_kinds_create(void);
 void tri_kinds_destroy(struct tri_kinds *kinds);
