@@ -10,7 +10,8 @@
  * replaced, with the same share of the keys. Ends by failures (its budget is used up, or the
  * directive was to stop) count against the same policy once more: beyond that the router itself
  * fails with TR_ERESTARTS, and its supervisor decides. What waited in the mailbox of a routee
- * that ended becomes dead letters; a restart keeps it. Restarting a router replaces all routees.
+ * that ended becomes dead letters; a restart keeps it. Restarting a router replaces all routees,
+ * stopping it (tr_poison() too, which waits only for the router's own mailbox) stops them.
  *
  * Group: tr_spawn_group(ctx, pids, count, .route = …) routes to actors that are there already;
  * one that ends is taken off the list. Without routees messages become dead letters.

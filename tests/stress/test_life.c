@@ -215,11 +215,62 @@ static void linked_pairs_fail_each_other_and_come_back(void **state)
     tr_system_destroy(sys);
 }
 
+/* ---- Middleware around all of it ------------------------------------------- */
+
+static TRI_ATOMIC(uint64_t) shown_sends;
+static TRI_ATOMIC(uint64_t) shown_receives;
+
+static void count_send(void *user, tr_ctx *ctx, tr_pid to, const tr_msg *msg,
+                       const struct tr_next *next)
+{
+    (void)user;
+    tri_fetch_add(&shown_sends, (uint64_t)(msg->type == &job_type), TRI_RELAXED);
+    tr_next_send(next, ctx, to);
+}
+
+static tr_err count_receive(void *user, tr_ctx *ctx, const tr_msg *msg, const struct tr_next *next)
+{
+    (void)user;
+    tri_fetch_add(&shown_receives, (uint64_t)(msg->type == &job_type), TRI_RELAXED);
+    return tr_next_receive(next, ctx, msg);
+}
+
+static const struct tr_middleware counting = {.receive = count_receive, .send = count_send};
+static const struct tr_middleware *const chain[] = {&counting, NULL};
+
+static void middleware_sees_every_message_on_all_workers(void **state)
+{
+    (void)state;
+    tr_system *sys;
+    const struct tr_config config = {.workers = 4, .log = tr_log_none, .middleware = chain};
+    assert_int_equal(tr_system_create(&sys, &config), TR_OK);
+    tr_ctx *root = tr_root(sys);
+    tri_store(&done, 0u, TRI_RELAXED);
+    tr_pid pool = tr_spawn(root, &worker_actor, .pool = 4, .route = TR_ROUTE_LEAST_LOADED,
+                           .supervise = &keep_up);
+    tr_pid source = tr_spawn(root, &source_actor);
+    tr_send(root, source, start, .to = pool);
+    tr_send(root, source, open_up);
+    for (uint32_t n = 0; n < JOBS; n++)
+        tr_send(root, source, job, .n = n);
+    tr_system_run(sys);
+    assert_int_equal(tri_load(&done, TRI_RELAXED), JOBS);
+    /* To the source, the router and the worker. */
+    assert_int_equal(tri_load(&shown_sends, TRI_RELAXED), 3 * JOBS);
+    assert_int_equal(tri_load(&shown_receives, TRI_RELAXED), 3 * JOBS);
+    assert_int_equal(tr_system_stop(sys, 5000), TR_OK);
+    struct tr_accounts a;
+    tr_system_accounts(sys, &a);
+    assert_true(tr_accounts_balance(&a));
+    tr_system_destroy(sys);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pools_lose_nothing),
         cmocka_unit_test(linked_pairs_fail_each_other_and_come_back),
+        cmocka_unit_test(middleware_sees_every_message_on_all_workers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
