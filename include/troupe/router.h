@@ -37,8 +37,8 @@ enum tr_route {
      * or leaves, about one key in n moves. */
     TR_ROUTE_HASH,
     /* Work pulling: a routee gets one message at a time and the next when its handler has
-     * returned. What waits is kept by the router in the order in which it came, at most
-     * TR_PULL_MAX messages (then refused), and counts as queued. */
+     * returned. What waits is kept by the router in the order in which it came and counts as
+     * queued: at most mailbox_max messages (0: TR_PULL_MAX), beyond that they are refused. */
     TR_ROUTE_PULL
 };
 
@@ -47,7 +47,7 @@ typedef uint64_t (*tr_route_key_fn)(const tr_msg *msg);
 
 /* Most routees of one router. */
 #define TR_ROUTEES_MAX 1024u
-/* Most messages that a router with TR_ROUTE_PULL keeps. */
+/* Largest bound of the messages that a router with TR_ROUTE_PULL keeps. */
 #define TR_PULL_MAX 1048576u
 
 /*

@@ -250,7 +250,7 @@ static tr_err pull(tr_ctx *ctx, struct router *self, const tr_msg *msg)
             return TR_OK;
         }
     }
-    if (tr_stashed(ctx) < TR_PULL_MAX)
+    if (tr_stashed(ctx) < self->spec->keep_max)
         return tr_stash(ctx) == TR_OK ? TR_OK : tri_send_refuse(ctx, TR_DEAD_MEMORY);
     return tri_send_refuse(ctx, TR_DEAD_REFUSED);
 }
@@ -408,6 +408,11 @@ tr_err tri_router_check(struct tr_ctx *ctx, const struct tr_spawn_args *args)
                        (unsigned)args->route);
     if (args->route == TR_ROUTE_HASH && !args->route_key)
         return tr_fail(ctx, TR_EINVAL, "TR_ROUTE_HASH without route_key");
+    if (args->route == TR_ROUTE_PULL && args->mailbox_max > TR_PULL_MAX)
+        return tr_fail(ctx, TR_EINVAL, "TR_ROUTE_PULL with mailbox_max %u, want at most %u",
+                       args->mailbox_max, TR_PULL_MAX);
+    if (args->route == TR_ROUTE_PULL && (args->overflow != TR_REFUSE || args->overflow_rules))
+        return tr_fail(ctx, TR_EINVAL, "TR_ROUTE_PULL refuses what is too much, want TR_REFUSE");
     if (args->group_size && (args->actor || !args->group))
         return tr_fail(ctx, TR_EINVAL, "a group of %u wants its PIDs in `group` and no actor",
                        args->group_size);
@@ -432,7 +437,11 @@ struct tri_router_spec *tri_router_spec(const struct tr_spawn_args *args)
     spec->routee.route = TR_ROUTE_NONE;
     spec->routee.route_key = NULL;
     spec->routee.group = NULL;
-    spec->routee.error = NULL; /* Long gone when the routees start. */
+    spec->routee.error = NULL;          /* Long gone when the routees start. */
+    if (args->route == TR_ROUTE_PULL) { /* Routees have one message at a time. */
+        spec->keep_max = args->mailbox_max ? args->mailbox_max : TR_PULL_MAX;
+        spec->routee.mailbox_max = 0;
+    }
     /* A bounded mailbox knows its length. */
     if (args->route == TR_ROUTE_LEAST_LOADED && args->mailbox_max == 0)
         spec->routee.mailbox_max = UINT_MAX;

@@ -11,8 +11,9 @@ struct tri_router_spec {
     struct tr_spawn_args routee; /* of a pool; its `arg` points behind the PIDs */
     enum tr_route route;
     tr_route_key_fn key;
-    uint32_t count; /* of routees at the start */
-    tr_pid pids[];  /* of a group */
+    uint32_t keep_max; /* messages kept with TR_ROUTE_PULL */
+    uint32_t count;    /* of routees at the start */
+    tr_pid pids[];     /* of a group */
 };
 
 extern const struct tr_actor tri_router_actor;

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/error.h"
 #include "core/bound.h"
 #include "core/cold.h"
 #include "core/family.h"
@@ -44,33 +45,49 @@ static bool make_data(struct tr_ctx *ctx, struct tri_cell *cell, const struct tr
     return true;
 }
 
+static tr_err check_actor(struct tr_ctx *ctx, const struct tr_actor *actor)
+{
+    const char *name = actor && actor->name ? actor->name : "?";
+    if (!actor)
+        return tr_fail(ctx, TR_EINVAL, "no actor, want one, or a group and its route");
+    if (!actor->receive)
+        return tr_fail(ctx, TR_EINVAL, "actor '%s' has no receive", name);
+    if (actor->state_size > TR_MESSAGE_SIZE_MAX || actor->arg_size > TR_MESSAGE_SIZE_MAX)
+        return tr_fail(ctx, TR_EINVAL,
+                       "actor '%s' has %zu bytes of state, %zu of argument; "
+                       "want at most %zu each",
+                       name, actor->state_size, actor->arg_size, TR_MESSAGE_SIZE_MAX);
+    if (actor->batch_max > TR_BATCH_MAX)
+        return tr_fail(ctx, TR_EINVAL, "actor '%s' takes batches of %u, want at most %u", name,
+                       actor->batch_max, TR_BATCH_MAX);
+    if (actor->batch_max && (!actor->receive_batch || !actor->batch_type))
+        return tr_fail(ctx, TR_EINVAL, "actor '%s' takes batches but has no %s", name,
+                       actor->batch_type ? "receive_batch" : "batch_type");
+    return TR_OK;
+}
+
+/* Whatever is wrong is said with tr_fail(). */
 static tr_err check_args(struct tr_ctx *ctx, const struct tr_spawn_args *args)
 {
-    const struct tr_actor *actor = args->actor;
-    tr_err err = tri_router_check(ctx, args);
+    bool group = tri_router_is_group(args);
+    tr_err err = group ? TR_OK : check_actor(ctx, args->actor);
+    if (!err)
+        err = tri_router_check(ctx, args);
     if (err)
         return err;
     if (tri_middleware_count(args->middleware) > TR_MIDDLEWARE_MAX)
         return tr_fail(ctx, TR_EINVAL, "a chain of more than %u middlewares", TR_MIDDLEWARE_MAX);
-    if (tri_router_is_group(args))
-        actor = &tri_router_actor;
-    if (!actor || !actor->receive || actor->state_size > TR_MESSAGE_SIZE_MAX ||
-        actor->arg_size > TR_MESSAGE_SIZE_MAX || actor->batch_max > TR_BATCH_MAX)
-        return TR_EINVAL;
-    if (actor->batch_max && (!actor->receive_batch || !actor->batch_type))
-        return TR_EINVAL;
-    if (args->name &&
-        (*args->name == '\0' || strnlen(args->name, TR_NAME_SIZE_MAX + 1) > TR_NAME_SIZE_MAX))
-        return TR_EINVAL;
+    size_t name_size = args->name ? strnlen(args->name, TR_NAME_SIZE_MAX + 1) : 1;
+    if (name_size == 0 || name_size > TR_NAME_SIZE_MAX)
+        return tr_fail(ctx, TR_EINVAL, "the name '%.32s…' has %s bytes, want 1 to %u", args->name,
+                       name_size ? "too many" : "no", TR_NAME_SIZE_MAX);
     const char *wrong = tri_supervision_invalid(args->supervise);
     if (wrong)
         return tr_fail(ctx, TR_EINVAL, "supervise: %s", wrong);
-    struct tr_error why;
-    if (!actor || !tri_bound_check(args, actor, &why))
-        return TR_OK;
-    if (args->error)
-        *args->error = why;
-    return tr_fail(ctx, why.code, "%s", why.text);
+    struct tr_error why = {0};
+    if (tri_bound_check(args, group ? &tri_router_actor : args->actor, &why))
+        return tr_fail(ctx, why.code, "%s", why.text);
+    return TR_OK;
 }
 
 /* Makes a tenant of a claimed cell, with everything at its start. */
@@ -229,7 +246,7 @@ static tr_pid spawn_plain(struct tr_ctx *ctx, const struct tr_spawn_args *args)
     return pid;
 }
 
-tr_pid tri_spawn(struct tr_ctx *ctx, const struct tr_spawn_args *args)
+static tr_pid spawn_checked(struct tr_ctx *ctx, const struct tr_spawn_args *args)
 {
     tr_err err = check_args(ctx, args);
     if (err)
@@ -244,6 +261,22 @@ tr_pid tri_spawn(struct tr_ctx *ctx, const struct tr_spawn_args *args)
     const struct tr_spawn_args router = {
         .actor = &tri_router_actor, .name = args->name, .supervise = args->supervise};
     return start(ctx, &router, spec);
+}
+
+tr_pid tri_spawn(struct tr_ctx *ctx, const struct tr_spawn_args *args)
+{
+    /* What the handler itself has said before is not lost if nothing is wrong here. */
+    tr_err before = ctx->fail_code;
+    ctx->fail_code = TR_OK;
+    tr_pid pid = spawn_checked(ctx, args);
+    tr_err err = tr_pid_err(pid);
+    if (err && args->error)
+        (void)tri_error_set(args->error, err, 0, "%s%s%s",
+                            ctx->fail_code ? ctx->fail_text : tr_strerror(err),
+                            err == TR_EEXIST ? ": " : "", err == TR_EEXIST ? args->name : "");
+    if (ctx->fail_code == TR_OK)
+        ctx->fail_code = before;
+    return pid;
 }
 
 tr_pid tr_spawn_(tr_ctx *ctx, const struct tr_spawn_args *args)

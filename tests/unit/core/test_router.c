@@ -210,9 +210,22 @@ static void bad_routers_are_refused(void **state)
         {.group_size = 1, .route = TR_ROUTE_RANDOM},
         {.pool = 3},
         {.actor = NULL},
+        {.actor = &worker_actor,
+         .pool = 2,
+         .route = TR_ROUTE_PULL,
+         .overflow = TR_DROP_OLDEST,
+         .mailbox_max = 5},
+        {.actor = &worker_actor, .pool = 2, .route = TR_ROUTE_PULL, .mailbox_max = TR_PULL_MAX + 1},
     };
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_int_equal(tr_pid_err(tr_spawn_(root, &bad[i])), TR_EINVAL);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct tr_error error = {0};
+        struct tr_spawn_args args = bad[i];
+        args.error = &error;
+        assert_int_equal(tr_pid_err(tr_spawn_(root, &args)), TR_EINVAL);
+        assert_int_equal(error.code, TR_EINVAL);
+        assert_string_not_equal(error.text, ""); /* A sentence, not only a code. */
+        assert_string_not_equal(error.text, tr_strerror(TR_EINVAL));
+    }
 }
 
 int main(void)

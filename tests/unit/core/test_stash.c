@@ -368,6 +368,28 @@ static void a_restart_brings_all_back(void **state)
     assert_trace("(1) (2) (3) 1 2 3 4");
 }
 
+static void bounded_mailboxes_have_a_stash_beside_them(void **state)
+{
+    (void)state;
+    tr_pid a = tr_spawn(root, &box_actor, .mailbox_max = 4, .overflow = TR_DROP_NEWEST);
+    order(a, PUT_ASIDE);
+    items(a, 1, 3);
+    run();
+    items(a, 4, 4);
+    order(a, OUT_ALL);
+    items(a, 5, 6); /* Four wait: the bound counts what is in the mailbox alone. */
+    run();
+    assert_trace("(1) (2) (3) (4) out:4 1 2 3 4 5 6");
+    assert_int_equal(accounts_of(a).queued, 0);
+    order(a, PUT_ASIDE);
+    items(a, 7, 7);
+    order(a, FAIL);
+    items(a, 8, 8);
+    run();
+    assert_trace("(7) 7 8");
+    assert_int_equal(system_accounts().dropped, 0);
+}
+
 static void large_and_shared_bodies_wait_without_a_copy(void **state)
 {
     (void)state;
@@ -437,6 +459,7 @@ int main(void)
         TEST(a_restart_brings_all_back),
         cmocka_unit_test_setup_teardown(at_the_memory_cap_the_handler_is_told, with_little_memory,
                                         tear_down),
+        TEST(bounded_mailboxes_have_a_stash_beside_them),
         TEST(large_and_shared_bodies_wait_without_a_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
