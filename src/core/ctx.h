@@ -175,6 +175,7 @@ struct tri_worker {
 };
 
 struct tri_names;
+struct tri_stepped;
 struct tri_kinds;
 struct tri_delays;
 struct tri_events;
@@ -256,6 +257,7 @@ struct tr_system {
     struct tri_events *events;
     struct tri_delays *delays;
     struct tri_offload *offload;
+    struct tri_stepped *stepped; /* stepped systems with a simulator; else NULL */
     struct tri_monitor *monitor;
 
     tri_mutex failure_lock;

@@ -23,6 +23,26 @@ struct tri_transport {
     void *self;
 };
 
+/* Stepped systems: what runs next, and what becomes of a message. Installed by the simulator with
+ * tri_stepped_install(); systems with threads have none. */
+enum tri_fate {
+    TRI_FATE_HANDLE,
+    TRI_FATE_LOSE,  /* it never came; only the accounts know */
+    TRI_FATE_DELAY, /* it has not come yet: the port holds a copy */
+    TRI_FATE_FAIL   /* its handler fails */
+};
+struct tri_stepper {
+    /* One of `count` things that could go on now, 0 being the one that waits longest. */
+    size_t (*choose)(void *self, size_t count);
+    /* Before the current actor handles `block`. */
+    enum tri_fate (*fate)(void *self, struct tr_ctx *ctx, struct tri_block *block);
+    /* Before the current actor handles a batch, which has no faults. */
+    void (*batch)(void *self, struct tr_ctx *ctx, const struct tr_type *type, uint32_t count);
+    /* Around each turn. */
+    void (*turn)(void *self, bool begins);
+    void *self;
+};
+
 /* Store: a journal that entries are appended to, and that is read at recovery. All calls come
  * from tr_offload() threads, one at a time per stream. */
 struct tri_store {

@@ -14,6 +14,7 @@
 #include "core/offload.h"
 #include "core/send.h"
 #include "core/spawn.h"
+#include "core/stepped.h"
 #include "core/timers.h"
 #include "core/worker.h"
 #include "os/clock.h"
@@ -284,6 +285,7 @@ static void join(struct tr_system *sys)
 static void demolish(struct tr_system *sys)
 {
     tri_offload_destroy(sys->offload);
+    tri_stepped_remove(sys);
     for (uint32_t i = 0; sys->workers && i < sys->worker_count; i++) {
         if (sys->workers[i])
             worker_destroy(sys->workers[i]);

@@ -10,6 +10,7 @@
 #include "core/request.h"
 #include "core/router.h"
 #include "core/send.h"
+#include "core/stepped.h"
 
 /* ---- One message --------------------------------------------------------- */
 
@@ -92,6 +93,9 @@ static tr_err receive_one(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_
 /* Handles one message whatever its flags; the error of the handler. */
 static tr_err handle_one(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
 {
+    tr_err faked;
+    if (TRI_UNLIKELY(ctx->sys->stepped != NULL) && tri_stepped_intercept(ctx, cell, block, &faked))
+        return faked;
     if (admit(ctx, cell, block))
         return receive_one(ctx, cell, block);
     cell->taken++;
@@ -271,6 +275,9 @@ static tr_err run_batch(struct tr_ctx *ctx, struct tri_cell *cell, uint32_t coun
     for (uint32_t i = 0; i < count; i++)
         bodies[i] = tri_block_body(tri_block_payload(blocks[i]));
     struct tr_batch batch = {actor->batch_type, count, bodies};
+    const struct tri_stepped *stepped = ctx->sys->stepped;
+    if (stepped)
+        stepped->port.batch(stepped->port.self, ctx, actor->batch_type, count);
     cell->taken += count;
     ctx->batch = blocks;
     ctx->batch_count = count;
@@ -467,7 +474,7 @@ static bool turn_slow(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t *handl
         *handled += handle_again(ctx, cell);
         return true;
     }
-    if (cell->flags & TRI_CELL_SLOW)
+    if ((cell->flags & TRI_CELL_SLOW) || ctx->sys->stepped)
         *handled += turn_one(ctx, cell);
     return true;
 }
@@ -537,4 +544,16 @@ uint32_t tri_turn_chain(struct tri_worker *worker, struct tri_cell *cell, uint32
     } while (cell && left > 0);
     tri_ctx_leave(&worker->ctx);
     return turns_max - left;
+}
+
+uint64_t tri_turn_stepped(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    uint64_t handled = 0;
+    tri_ctx_enter(ctx, cell);
+    if (cell->flags & TRI_CELL_IDLE_TIMER)
+        cell->cold->active_ns = tri_ctx_now_ns(ctx);
+    while (turn_slow(ctx, cell, &handled, 1)) {
+    }
+    tri_ctx_leave(ctx);
+    return handled;
 }

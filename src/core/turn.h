@@ -20,6 +20,9 @@ uint64_t tri_turn(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t messages_m
  * turns_max turns. Returns how many it were. */
 uint32_t tri_turn_chain(struct tri_worker *worker, struct tri_cell *cell, uint32_t turns_max);
 
+/* One message, or one batch, of a stepped system; never on the short path. */
+uint64_t tri_turn_stepped(struct tr_ctx *ctx, struct tri_cell *cell);
+
 /* Makes sure that a cell which just went idle or was held does not miss a system message. */
 void tri_turn_recheck(struct tr_ctx *ctx, struct tri_cell *cell);
 

@@ -3,6 +3,7 @@
 #include "core/monitor.h"
 #include "core/rescue.h"
 #include "core/sched.h"
+#include "core/stepped.h"
 #include "core/slots.h"
 #include "core/timers.h"
 #include "core/turn.h"
@@ -95,6 +96,8 @@ static struct tri_cell *next_cell(struct tri_worker *w)
 
 uint64_t tri_worker_step(struct tri_worker *w, uint64_t messages_max)
 {
+    if (w->ctx.sys->stepped)
+        return tri_stepped_step(w);
     if (w->turns_to_look == 0)
         tri_worker_look(w);
     struct tri_cell *cell = next_cell(w);
@@ -236,6 +239,8 @@ void tri_worker_main(void *arg)
 bool tri_system_at_rest(struct tr_system *sys)
 {
     if (tri_load(&sys->offload_pending, TRI_SEQ_CST) != 0)
+        return false;
+    if (sys->stepped && sys->stepped->count > 0)
         return false;
     if (sys->config.manual)
         return sys->workers[0]->handoff == NULL && !tri_sched_any(sys);

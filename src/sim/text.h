@@ -1,0 +1,23 @@
+/* sim/text.h - a text that grows. Without memory it stops growing, at a whole line. */
+#ifndef TROUPE_SIM_TEXT_H
+#define TROUPE_SIM_TEXT_H
+
+#include "troupe/api.h"
+
+#include <stdarg.h>
+
+/* Bytes of a trace at most: a run that goes wrong must not fill the memory. */
+#define TRI_TEXT_MAX ((size_t)64 << 20)
+
+struct tri_text {
+    char *bytes; /* NULL: empty; else ends with NUL */
+    size_t size;
+    size_t capacity;
+};
+
+/* Adds a line: the time in seconds, and the formatted text. */
+void tri_text_line(struct tri_text *text, uint64_t us, const char *fmt, va_list args);
+const char *tri_text(const struct tri_text *text);
+void tri_text_fini(struct tri_text *text);
+
+#endif
