@@ -60,12 +60,12 @@ install: release ## install into PREFIX (default /usr/local), below DESTDIR
 overload: release ## ten times the load that can be taken, for a minute: Troupe, CAF, Erlang; ARGS="…"
 	@bench/overload/run $(ARGS)
 
+sim: dev ## random histories in the simulator against an oracle; SEEDS=N (default 1000)
+	@build/dev/tests/sim_core --seeds $(or $(SEEDS),1000)
+
 # Left out: the branch of an assertion that fails, and what only the optimiser sees.
 NOT_BRANCHES = TRI_ASSERT|TRI_UNREACHABLE|assert_fail
 coverage: bootstrap ## branch coverage of base and core, without the failing branches of assertions
-
-sim: dev ## random histories in the simulator against an oracle; SEEDS=N (default 1000)
-	@build/dev/tests/sim_core --seeds $(or $(SEEDS),1000)
 	@cmake --preset coverage >/dev/null
 	@cmake --build --preset coverage -j $(JOBS) -- --quiet
 	@find build/coverage -name '*.gcda' -delete

@@ -112,10 +112,17 @@ static void plain(void *p, size_t size, bool write)
 /* ---- What the compiler calls --------------------------------------------- */
 
 void __tsan_init(void);
+void __tsan_atomic_signal_fence(int);
 void __tsan_func_entry(void *);
 void __tsan_func_exit(void);
 void __tsan_read_range(void *, size_t);
 void __tsan_write_range(void *, size_t);
+/* Orders nothing between threads. */
+void __tsan_atomic_signal_fence(int order)
+{
+    (void)order;
+}
+
 void __tsan_init(void)
 {
 }

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "os/clock.h"
+#include "os/fault.h"
 #include "os/memory.h"
 #include "os/random.h"
 #include "os/thread.h"
@@ -263,4 +264,50 @@ void world_drain(tr_system *sys)
                 again = true;
         }
     } while (again);
+}
+
+/* ---- Faults are not trapped: there are no signals in the model ----------- */
+
+const char *tri_fault_off(void)
+{
+    return "the explorer runs the threads";
+}
+
+bool tri_fault_prepare(void)
+{
+    return false;
+}
+
+bool tri_fault_run(void (*fn)(void *arg), void *arg, struct tri_fault *ret_fault)
+{
+    (void)ret_fault;
+    fn(arg);
+    return true;
+}
+
+void tri_fault_describe(const struct tri_fault *fault, char *text, size_t size)
+{
+    (void)fault;
+    if (size)
+        text[0] = '\0';
+}
+
+void tri_fault_place(uintptr_t pc, char *text, size_t size)
+{
+    (void)pc;
+    if (size)
+        text[0] = '\0';
+}
+
+struct tri_fault_thread *tri_fault_thread(tri_poke_fn fn, void *user)
+{
+    (void)fn;
+    (void)user;
+    return NULL;
+}
+
+bool tri_fault_poke(struct tri_fault_thread *thread)
+{
+    (void)thread;
+    return false;
 }

@@ -1,5 +1,5 @@
 /*
- * 02_test.c - testing an actor: troupe/test.h.
+ * 07_test.c - testing an actor: troupe/test.h.
  *
  * A till adds up what is paid in. One test is good for any order of events; the other loses a
  * message and looks at the trace.

@@ -1,5 +1,5 @@
 /*
- * 03_overload.c - a mailbox with a bound, and a policy for each kind of message.
+ * 08_overload.c - a mailbox with a bound, and a policy for each kind of message.
  *
  * A display shows the newest readings and lets old ones go. Alarms are kept: who sends too many is
  * held back. The bound holds for both together.
