@@ -75,6 +75,13 @@ TR_API void tr_reply_to_(tr_ctx *ctx, tr_caller caller, const struct tr_type *ty
 /* The same with a body of tr_msg_new(), which is *taken*. */
 TR_API void tr_reply_take(tr_ctx *ctx, tr_caller caller, void *body);
 
+/* Where tr_ask() puts the answer: a message type, and a pointer to a struct of that type. */
+#ifdef __cplusplus
+#define TR_INTO(T, ptr) &T##_type, (1 ? (ptr) : (struct T *)0)
+#else
+#define TR_INTO(T, ptr) &T##_type, _Generic((ptr), struct T * : (ptr))
+#endif
+
 /*
  * From outside threads only: sends, and blocks until the answer is in *into or
  * timeout_ms is over:
@@ -83,11 +90,6 @@ TR_API void tr_reply_take(tr_ctx *ctx, tr_caller caller, void *body);
  * TR_ETIMEDOUT, TR_ENOACTOR, TR_EFULL, TR_ECLOSING, TR_ETYPE (an answer of another type
  * came), TR_EWORKER (called inside an actor). *into is untouched on failure.
  */
-#ifdef __cplusplus
-#define TR_INTO(T, ptr) &T##_type, (1 ? (ptr) : (struct T *)0)
-#else
-#define TR_INTO(T, ptr) &T##_type, _Generic((ptr), struct T * : (ptr))
-#endif
 #define tr_ask(ctx, to, into, timeout_ms, ...) \
     tr_ask_((ctx), (to), (timeout_ms), into, TR_VALUE_(__VA_ARGS__))
 TR_API TR_MUST_USE tr_err tr_ask_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms,
