@@ -13,35 +13,62 @@ struct option {
     size_t at; /* in struct cli */
     int64_t min, max;
     size_t given_at; /* a bool in struct cli; SIZE_MAX: none */
+    const char *value, *help;
 };
 
 #define AT(member) offsetof(struct cli, member)
+#define NONE SIZE_MAX
 static const struct option options[] = {
-    {'h', "--help", FLAG, AT(help), 0, 0, SIZE_MAX},
-    {'v', "--version", FLAG, AT(version), 0, 0, SIZE_MAX},
-    {'j', "--json", FLAG, AT(json), 0, 0, SIZE_MAX},
-    {'q', "--quiet", FLAG, AT(quiet), 0, 0, SIZE_MAX},
-    {'f', "--data", WORD, AT(data), 0, 0, SIZE_MAX},
-    {'b', "--db", WORD, AT(db), 0, 0, SIZE_MAX},
-    {'o', "--out", WORD, AT(out), 0, 0, SIZE_MAX},
-    {'n', "--notices", WORD, AT(notices), 0, 0, SIZE_MAX},
-    {'p', "--backpressure", WORD, AT(backpressure), 0, 0, SIZE_MAX},
-    {'u', "--under-way", NUMBER, AT(under_way), 16, 65536, SIZE_MAX},
-    {'r', "--dropped", WORD, AT(dropped), 0, 0, SIZE_MAX},
-    {'g', "--generate", NUMBER, AT(generate), 1, (int64_t)GENERATE_INVOICES_MAX,
-     AT(generate_given)},
-    {'s', "--seed", NUMBER, AT(seed), 0, INT64_MAX, SIZE_MAX},
-    {'l', "--lines", NUMBER, AT(lines), 1, GENERATE_LINES_MAX, SIZE_MAX},
-    {'w', "--workers", NUMBER, AT(workers), 1, 256, SIZE_MAX},
-    {'k', "--stock", NUMBER, AT(stock), 0, 1000000000, AT(stock_given)},
-    {'d', "--declines", NUMBER, AT(declines), 0, 1000, AT(declines_given)},
-    {'t', "--late", NUMBER, AT(late), 0, 1000, AT(late_given)},
-    {'m', "--duplicate-window", NUMBER, AT(window_min), 0, 1000000, SIZE_MAX},
+    {'f', "--data", WORD, AT(data), 0, 0, NONE, "FILE",
+     "orders as CSV in the UCI Online Retail layout, plain or .xz"},
+    {'g', "--generate", NUMBER, AT(generate), 1, (int64_t)GENERATE_INVOICES_MAX, AT(generate_given),
+     "N", "make up N orders (25900)"},
+    {'s', "--seed", NUMBER, AT(seed), 0, INT64_MAX, NONE, "S",
+     "seed of the made-up orders and of the payment provider (1)"},
+    {'l', "--lines", NUMBER, AT(lines), 1, GENERATE_LINES_MAX, NONE, "N",
+     "lines of every made-up order (as many as real ones have)"},
+    {'o', "--out", WORD, AT(out), 0, 0, NONE, "FILE", "write there (standard output)"},
+    {'b', "--db", WORD, AT(db), 0, 0, NONE, "PATH", "the database (orders.db)"},
+    {'w', "--workers", NUMBER, AT(workers), 1, 256, NONE, "N", "worker threads (one per core)"},
+    {'k', "--stock", NUMBER, AT(stock), 0, 1000000000, AT(stock_given), "N",
+     "pieces of every product at the start (what is missing is got in)"},
+    {'d', "--declines", NUMBER, AT(declines), 0, 1000, AT(declines_given), "PERMILLE",
+     "payments declined by the provider (20; with --data 0)"},
+    {'t', "--late", NUMBER, AT(late), 0, 1000, AT(late_given), "PERMILLE",
+     "payments answered too late by the provider (2; with --data 0)"},
+    {'m', "--duplicate-window", NUMBER, AT(window_min), 0, 1000000, NONE, "MINUTES",
+     "park an order like one of that customer so short ago; 0: never (10)"},
+    {'n', "--notices", WORD, AT(notices), 0, 0, NONE, "FILE",
+     "append there what customers are told"},
+    {'p', "--backpressure", WORD, AT(backpressure), 0, 0, NONE, "HOW",
+     "when the ledger is too slow: delay the intake, drop or queue orders (delay)"},
+    {'u', "--under-way", NUMBER, AT(under_way), 16, 65536, NONE, "ORDERS",
+     "how many may be under way (4096)"},
+    {'r', "--dropped", WORD, AT(dropped), 0, 0, NONE, "FILE", "list dropped orders there"},
+    {'j', "--json", FLAG, AT(json), 0, 0, NONE, NULL, "print JSON"},
+    {'q', "--quiet", FLAG, AT(quiet), 0, 0, NONE, NULL, "show no progress"},
+    {'h', "--help", FLAG, AT(help), 0, 0, NONE, NULL, "print this text"},
+    {'v', "--version", FLAG, AT(version), 0, 0, NONE, NULL, "print the version"},
 };
+#define OPTIONS (sizeof(options) / sizeof(options[0]))
+
+void cli_print_options(FILE *out, const char *allowed)
+{
+    fputs("\noptions (with their defaults):\n", out);
+    for (size_t i = 0; i < OPTIONS; i++) {
+        const struct option *option = &options[i];
+        char word[64];
+        if (!strchr(allowed, option->letter))
+            continue;
+        snprintf(word, sizeof(word), "%s%s%s", option->name, option->value ? " " : "",
+                 option->value ? option->value : "");
+        fprintf(out, "  %-28s %s\n", word, option->help);
+    }
+}
 
 static const struct option *find(const char *word, size_t size, const char *allowed)
 {
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+    for (size_t i = 0; i < OPTIONS; i++)
         if (strlen(options[i].name) == size && memcmp(options[i].name, word, size) == 0 &&
             strchr(allowed, options[i].letter))
             return &options[i];
@@ -76,7 +103,9 @@ bool cli_parse(int argc, char **argv, const char *allowed, struct cli *cli, stru
         size_t size = equals ? (size_t)(equals - argv[i]) : strlen(argv[i]);
         const struct option *option = find(argv[i], size, allowed);
         if (!option)
-            return ord_fail(error, "unknown option '%.64s'", argv[i]);
+            return ord_fail(
+                error, argv[i][0] == '-' ? "unknown option '%.64s'" : "unexpected argument '%.64s'",
+                argv[i]);
         if (option->type == FLAG) {
             if (equals)
                 return ord_fail(error, "%s takes no value", option->name);

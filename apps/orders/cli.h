@@ -4,6 +4,8 @@
 
 #include "text.h"
 
+#include <stdio.h>
+
 /* Exit codes, as the manual says. */
 enum { EXIT_GOOD = 0, EXIT_WRONG = 1, EXIT_USAGE = 2, EXIT_CANNOT = 3 };
 
@@ -17,5 +19,8 @@ struct cli {
 /* The options that a command takes, as letters of cli.c's table. False: *error says why. */
 bool cli_parse(int argc, char **argv, const char *allowed, struct cli *ret_cli,
                struct ord_error *error);
+
+/* Those options, one a line, with what they mean. */
+void cli_print_options(FILE *out, const char *allowed);
 
 #endif

@@ -28,7 +28,8 @@ struct generator {
     int64_t clock;
     struct sold sold[SOLD_KEPT];
     uint64_t sold_count;
-    char *text; /* one invoice */
+    struct sold mistake; /* a huge sale that the next cancellation takes back; quantity 0: none */
+    char *text;          /* one invoice */
     size_t text_size, text_at, text_room;
 };
 
@@ -41,9 +42,40 @@ struct invoice {
 };
 
 /* Goods are five digits, some with a letter; what is none comes from a list. */
-static const char *const other_codes[] = {
-    "POST",      "DOT",  "M",         "C2",           "D",   "S", "BANK CHARGES",
-    "AMAZONFEE", "CRUK", "DCGSSGIRL", "gift_0001_20", "PADS"};
+static const char *const other_codes[] = {"POST",
+                                          "DOT",
+                                          "M",
+                                          "C2",
+                                          "D",
+                                          "S",
+                                          "BANK CHARGES",
+                                          "AMAZONFEE",
+                                          "CRUK",
+                                          "DCGSSGIRL",
+                                          "DCGSSBOY",
+                                          "PADS",
+                                          "B",
+                                          "m",
+                                          "gift_0001_10",
+                                          "gift_0001_20",
+                                          "gift_0001_30",
+                                          "gift_0001_40",
+                                          "gift_0001_50",
+                                          "DCGS0003",
+                                          "DCGS0004",
+                                          "DCGS0055",
+                                          "DCGS0057",
+                                          "DCGS0066P",
+                                          "DCGS0067",
+                                          "DCGS0068",
+                                          "DCGS0069",
+                                          "DCGS0070",
+                                          "DCGS0071",
+                                          "DCGS0072",
+                                          "DCGS0073",
+                                          "DCGS0074",
+                                          "DCGS0076"};
+#define OTHER_CODES (sizeof(other_codes) / sizeof(other_codes[0]))
 static const char *const colours[] = {"RED",     "WHITE", "PINK",      "BLUE",
                                       "VINTAGE", "IVORY", "RETROSPOT", "SPACEBOY"};
 static const char *const things[] = {"HANGING HEART T-LIGHT HOLDER",
@@ -178,8 +210,8 @@ static void make_sale(struct generator *g, struct invoice *invoice)
         size_t start = g->text_size;
         /* A few products sell much more than most. */
         uint64_t rank = below(g, PRODUCTS) * below(g, PRODUCTS) / PRODUCTS;
-        bool other = one_in(g, 228);
-        uint32_t product = other ? PRODUCTS + (uint32_t)below(g, 12) : (uint32_t)rank;
+        bool other = one_in(g, 170);
+        uint32_t product = other ? PRODUCTS + (uint32_t)below(g, OTHER_CODES) : (uint32_t)rank;
         int64_t price = other ? 1000 + (int64_t)below(g, 4000) * 10 : price_of(product);
         if (one_in(g, LINE_SPACE / 4))
             price = 1;
@@ -187,10 +219,12 @@ static void make_sale(struct generator *g, struct invoice *invoice)
         int32_t quantity = other ? 1 : quantities[below(g, 16)];
         if (one_in(g, LINE_SPACE))
             quantity = 80995;
+        struct sold sold = {invoice->customer, product, quantity, price};
+        if (quantity == 80995)
+            g->mistake = sold;
         put_line(g, invoice, time, product, true, quantity, price);
-        g->sold[g->sold_count++ % SOLD_KEPT] = (struct sold){invoice->customer, product, quantity,
-                                                             price};
-        if (i + 1 < invoice->lines && one_in(g, 102)) { /* said twice, word for word */
+        g->sold[g->sold_count++ % SOLD_KEPT] = sold;
+        if (i + 1 < invoice->lines && one_in(g, 118)) { /* said twice, word for word */
             size_t size = g->text_size - start;
             memcpy(g->text + g->text_size, g->text + start, size);
             g->text_size += size;
@@ -210,18 +244,24 @@ static void make_cancellation(struct generator *g, struct invoice *invoice)
             if (sold.customer != 0)
                 break;
         }
+        bool whole = i == 0 && g->mistake.quantity > 0;
+        if (whole) {
+            sold = g->mistake;
+            g->mistake.quantity = 0;
+        }
         if (i == 0)
             invoice->customer = sold.customer;
         /* About a quarter of the real ones have no original; later lines here seldom do. */
         put_line(g, invoice, invoice->time, sold.product, true,
-                 -(int64_t)(one_in(g, 3) ? (sold.quantity + 1) / 2 : sold.quantity), sold.price);
+                 -(int64_t)(!whole && one_in(g, 3) ? (sold.quantity + 1) / 2 : sold.quantity),
+                 sold.price);
     }
 }
 
 static uint32_t lines_of_sale(struct generator *g, bool named)
 {
     /* Two dice rather than one: many short invoices, a long tail. */
-    uint64_t most = named ? 80 : 380;
+    uint64_t most = named ? 87 : 400;
     uint64_t lines = 1 + below(g, most) * below(g, most) / most;
     return (uint32_t)(one_in(g, INVOICE_SPACE) ? 1114 : lines);
 }
@@ -250,12 +290,12 @@ static bool make_invoice(struct generator *g)
     snprintf(invoice.key, sizeof(invoice.key), "%llu", (unsigned long long)g->number + 536365);
 
     bool sale = kind >= 3836 + 1336 + 1179 + 3;
-    if (sale && one_in(g, 14))
+    if (sale && one_in(g, 15))
         invoice.customer = 0;
     if (sale)
         invoice.lines = lines_of_sale(g, invoice.customer != 0);
     else if (kind < 3836)
-        invoice.lines = 1 + (uint32_t)(below(g, 8) * below(g, 8) / 8);
+        invoice.lines = 1 + (uint32_t)(below(g, 8) * below(g, 8) / 7);
     if (g->options.lines > 0)
         invoice.lines = g->options.lines;
     if (!make_room(g, invoice.lines))
@@ -270,7 +310,7 @@ static bool make_invoice(struct generator *g)
         int64_t sign = kind < 3836 + 1336 ? -1 : 1; /* written off, or given away */
         invoice.customer = one_in(g, 30) ? invoice.customer : 0;
         for (uint32_t i = 0; i < invoice.lines; i++)
-            put_line(g, &invoice, invoice.time, (product + i) % PRODUCTS, one_in(g, 2),
+            put_line(g, &invoice, invoice.time, (product + i) % PRODUCTS, below(g, 100) >= 58,
                      sign * (1 + (int64_t)below(g, 120)), 0);
     } else {
         invoice.key[0] = 'A';

@@ -15,30 +15,15 @@
 #define COMPLAINTS_SHOWN 20u
 
 static const char usage[] =
-    "usage: orders run      [--data FILE | --generate N [--seed S] [--lines N]] [--db PATH]\n"
-    "                       [--workers N] [--stock N] [--declines PERMILLE] [--late PERMILLE]\n"
-    "                       [--duplicate-window MINUTES] [--notices FILE] [--json] [--quiet]\n"
-    "                       [--backpressure delay|drop|queue] [--dropped FILE]\n"
-    "                       [--under-way ORDERS]\n"
-    "       orders generate [--generate N] [--seed S] [--lines N] [--out FILE]\n"
+    "usage: orders run      [--data FILE | --generate N] [--db PATH] [options]\n"
+    "       orders generate [--generate N] [--seed S] [--out FILE] [options]\n"
     "       orders report   [--db PATH] [--json]\n"
     "       orders verify   [--db PATH] [--json]\n"
-    "       orders --help | --version\n"
-    "\n"
-    "run       takes orders through validation, payment, inventory and ledger into the database,\n"
-    "          then reports. FILE is CSV in the UCI Online Retail layout, plain or .xz. Without\n"
-    "          --data, 25,900 orders are made up.\n"
-    "generate  writes made-up orders as CSV.\n"
-    "report    tells what the books hold.\n"
-    "verify    checks every promise of the books from the database alone.\n"
-    "\n"
-    "--backpressure says what happens when orders come faster than the ledger commits them: the\n"
-    "          intake waits (delay, the default), turns orders away before they are acknowledged\n"
-    "          (drop; --dropped lists them, and a later run enters them), or lets sixteen times\n"
-    "          as many be under way (queue). --under-way is how many may be: 4096.\n"
-    "\n"
-    "Exit code: 0 good; 1 something was refused, dropped or does not balance; 2 wrong usage;\n"
-    "3 could not go on (run again to resume).\n";
+    "       orders COMMAND --help | --version\n";
+
+static const char exit_codes[] =
+    "\nexit code: 0 good; 1 something was refused, dropped or does not balance; 2 wrong usage;\n"
+    "3 could not go on (run again to resume)\n";
 
 /* What the callbacks of a run need. */
 struct screen {
@@ -263,15 +248,33 @@ static int verify(const struct cli *cli)
                                 : EXIT_WRONG;
 }
 
-static const struct {
-    const char *name, *options;
+static const struct command {
+    const char *name, *options, *summary;
     int (*function)(const struct cli *cli);
 } commands[] = {
-    {"run", "hvjqfbngslwkdtmpru", run},
-    {"generate", "hvgslo", generate},
-    {"report", "hvjb", report},
-    {"verify", "hvjb", verify},
+    {"run", "hvjqfbngslwkdtmpru",
+     "Takes orders through validation, payment, inventory and ledger into the database, then\n"
+     "reports. Without --data, orders are made up. Orders that the database knows already are\n"
+     "recognised: a run that was interrupted is resumed by running it again.\n",
+     run},
+    {"generate", "hvgslo", "Writes made-up orders as CSV: the same options, the same bytes.\n",
+     generate},
+    {"report", "hvjb", "Tells what the books hold.\n", report},
+    {"verify", "hvjb", "Checks every promise of the books from the database alone.\n", verify},
 };
+
+static void print_help(const struct command *command)
+{
+    if (!command) {
+        fputs(usage, stdout);
+        for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+            fprintf(stdout, "\n%s\n%s", commands[i].name, commands[i].summary);
+    } else {
+        fprintf(stdout, "usage: orders %s [options]\n\n%s", command->name, command->summary);
+        cli_print_options(stdout, command->options);
+    }
+    fputs(exit_codes, stdout);
+}
 
 int main(int argc, char **argv)
 {
@@ -292,7 +295,10 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (cli.help || cli.version) {
-        fputs(cli.help ? usage : "orders " TR_VERSION_STRING "\n", stdout);
+        if (cli.help)
+            print_help(named ? &commands[command] : NULL);
+        else
+            fputs("orders " TR_VERSION_STRING "\n", stdout);
         return fflush(stdout) == 0 ? EXIT_GOOD : EXIT_CANNOT;
     }
     return commands[command].function(&cli);

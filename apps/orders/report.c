@@ -36,23 +36,42 @@ static const struct table tables[] = {
      {{"reason", REFUSAL}, {"orders", COUNT}, {"lines", COUNT}, {"amount", MONEY}, {0, SHOW_END}}},
     {"noticed",
      "What was noticed",
-     "SELECT 'orders without a customer', count(*) FROM orders WHERE flags & 1"
-     " UNION ALL SELECT 'orders with two timestamps', count(*) FROM orders WHERE flags & 2"
-     " UNION ALL SELECT 'lines without a description', count(*) FROM lines WHERE flags & 1"
-     " UNION ALL SELECT 'outliers, beyond 10,000 pieces or 10,000.00', count(*) FROM lines"
-     " WHERE flags & 2"
-     " UNION ALL SELECT 'lines with a code that is no product', count(*) FROM lines WHERE flags & 4"
+     "WITH o AS MATERIALIZED (SELECT sum(kind = 1) AS cancel, sum(iif(kind = 1, lines, 0)) AS"
+     " cancel_lines, sum(flags & 1) AS nobody, sum(iif(flags & 1, lines, 0)) AS nobody_lines,"
+     " sum(flags >> 1 & 1) AS two_times, max(lines) AS largest FROM orders),"
+     " l AS MATERIALIZED (SELECT sum(quantity < 0) AS negative, sum(price = 0) AS free,"
+     " sum(price < 0) AS negative_price, sum(flags & 1) AS nameless, sum(flags >> 1 & 1) AS big,"
+     " sum(flags >> 2 & 1) AS other, sum(flags >> 3 & 1) AS fine, sum(outcome = 9) AS twice"
+     " FROM lines),"
+     " c AS MATERIALIZED (SELECT sum(l.quantity < 0) AS negative FROM orders o CROSS JOIN lines l"
+     " ON l.id BETWEEN o.id << 16 AND (o.id << 16) + 65535 WHERE o.kind = 1)"
+     " SELECT 'orders that cancel', coalesce(cancel, 0) FROM o"
+     " UNION ALL SELECT 'lines of these', coalesce(cancel_lines, 0) FROM o"
+     " UNION ALL SELECT 'lines with a negative quantity', coalesce(negative, 0) FROM l"
+     " UNION ALL SELECT 'of them outside cancellations', coalesce(l.negative, 0)"
+     " - coalesce(c.negative, 0) FROM l, c"
+     " UNION ALL SELECT 'lines with no price', coalesce(free, 0) FROM l"
+     " UNION ALL SELECT 'lines with a negative price', coalesce(negative_price, 0) FROM l"
+     " UNION ALL SELECT 'orders without a customer', coalesce(nobody, 0) FROM o"
+     " UNION ALL SELECT 'lines of orders without a customer', coalesce(nobody_lines, 0) FROM o"
+     " UNION ALL SELECT 'lines without a description', coalesce(nameless, 0) FROM l"
+     " UNION ALL SELECT 'lines that repeat one of their order', coalesce(twice, 0) FROM l"
      " UNION ALL SELECT 'codes that are no product', count(DISTINCT product) FROM lines"
      " WHERE flags & 4"
-     " UNION ALL SELECT 'prices with three decimals', count(*) FROM lines WHERE flags & 8",
+     " UNION ALL SELECT 'lines with such a code', coalesce(other, 0) FROM l"
+     " UNION ALL SELECT 'orders with two timestamps', coalesce(two_times, 0) FROM o"
+     " UNION ALL SELECT 'outliers, beyond 10,000 pieces or 10,000.00', coalesce(big, 0) FROM l"
+     " UNION ALL SELECT 'prices with three decimals', coalesce(fine, 0) FROM l"
+     " UNION ALL SELECT 'lines of the largest order', coalesce(largest, 0) FROM o",
      {{"what", TEXT}, {"count", COUNT}, {0, SHOW_END}}},
     {"totals",
-     "Totals of all lines entered",
+     "Totals of all lines entered, and what rounding each amount to pennies took off"
+     " (half a penny goes away from zero)",
      "SELECT 'positive sales', count(*), coalesce(sum(amount), 0),"
      " coalesce(sum(quantity * price - amount * 10), 0) FROM lines WHERE quantity > 0 AND price > 0"
      " UNION ALL SELECT 'cancellations', count(*), coalesce(sum(l.amount), 0),"
-     " coalesce(sum(l.quantity * l.price - l.amount * 10), 0) FROM lines l CROSS JOIN orders o"
-     " ON o.id = l.id >> 16 WHERE o.kind = 1"
+     " coalesce(sum(l.quantity * l.price - l.amount * 10), 0) FROM orders o CROSS JOIN lines l"
+     " ON l.id BETWEEN o.id << 16 AND (o.id << 16) + 65535 WHERE o.kind = 1"
      " UNION ALL SELECT 'gross', count(*), coalesce(sum(amount), 0),"
      " coalesce(sum(quantity * price - amount * 10), 0) FROM lines",
      {{"total", TEXT}, {"lines", COUNT}, {"amount", MONEY}, {"rounded_off", MILLI}, {0, SHOW_END}}},
@@ -144,10 +163,10 @@ static void print_row(struct printer *printer, const struct table *table, sqlite
         else if (numeric(column[i].show))
             fprintf(printer->out, " %16s", text);
         else
-            fprintf(printer->out, "%-*.44s",
-                    table->column[1].show == TEXT && i == 0 ? 12
-                    : i == 0 && column[1].show == REASON    ? 11
-                                                            : 44,
+            fprintf(printer->out, "%-*.50s",
+                    table->column[1].show == TEXT && i == 0     ? 12
+                    : i == 0 && table->column[1].show == REASON ? 11
+                                                                : 50,
                     text);
     }
     if (printer->as_json)
