@@ -38,7 +38,8 @@ extern const struct tr_actor ledger_actor;
 struct notification_args {
     int64_t position; /* notices up to this order were delivered */
     tr_pid ledger;
-    void (*deliver)(void *user, const struct notice *notice); /* NULL: only counted */
+    /* False: the notice is not on its way, and the run must not go on as if. NULL: only count. */
+    bool (*deliver)(void *user, const struct notice *notice);
     void *user;
 };
 extern const struct tr_actor notification_actor;

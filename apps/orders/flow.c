@@ -369,6 +369,8 @@ static bool settle(struct flow *flow)
     struct notice_position noticed = {0};
     tr_err err = tr_ask(flow->root, flow->peers.notification, TR_INTO(notice_position, &noticed),
                         5000, notice_question);
+    if (err && !gate_wait(&flow->gate, 0, 0, UINT64_MAX, flow->error))
+        return false; /* It failed, and the guard knows why. */
     if (err)
         return ord_fail(flow->error, "notification does not answer: %s", tr_strerror(err));
     result->notices = noticed.delivered;

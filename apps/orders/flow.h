@@ -38,7 +38,7 @@ struct flow_options {
     struct payment_provider *provider; /* borrowed */
     void (*progress)(void *user, const struct flow_progress *progress); /* may be NULL */
     void (*complain)(void *user, const char *sentence);       /* one refused order or line */
-    void (*deliver)(void *user, const struct notice *notice); /* on a worker; may be NULL */
+    bool (*deliver)(void *user, const struct notice *notice); /* on a worker; may be NULL */
     void *user;
 };
 

@@ -73,10 +73,13 @@ static void show_complaint(void *user, const char *sentence)
         fprintf(stderr, "%sorders: %s\n", screen->terminal ? "\n" : "", sentence);
 }
 
-static void write_notice(void *user, const struct notice *notice)
+/* Each notice leaves the process at once: the books remember it as given, so it must not be lost
+ * with a buffer when the process is killed. */
+static bool write_notice(void *user, const struct notice *notice)
 {
     struct screen *screen = user;
-    fprintf(screen->notices, "%s %s\n", notice->key, ord_state_name(notice->state));
+    return fprintf(screen->notices, "%s %s\n", notice->key, ord_state_name(notice->state)) > 0 &&
+           fflush(screen->notices) == 0;
 }
 
 static void write_dropped(void *user, const char *key)

@@ -62,10 +62,10 @@ static tr_err on_notice(tr_ctx *ctx, struct notification *self, const struct not
     uint8_t *done = &self->done[msg->id & (self->room - 1)];
     if (*done)
         return TR_OK;
+    if (self->args.deliver && !self->args.deliver(self->args.user, msg))
+        return tr_fail(ctx, TR_EIO, "the notice of order %s cannot be written", msg->key);
     *done = 1;
     self->delivered++;
-    if (self->args.deliver)
-        self->args.deliver(self->args.user, msg);
     for (; (done = &self->done[(self->position + 1) & (self->room - 1)]), *done; self->position++)
         *done = 0;
     if (self->position - self->reported >= REPORT_EVERY) {

@@ -15,6 +15,8 @@
 
 enum step { PLACED, CHECKING, PAYING, ASKING, RESERVING, REFUNDING, POSTING, DONE };
 
+_Static_assert(PAYMENT_PATIENCE_MS << 6 == PAYMENT_PATIENCE_MS_MAX, "six doublings");
+
 #define TO(step) (1u << (step))
 static const uint8_t moves[] = {
     [PLACED] = TO(CHECKING) | TO(RESERVING),
@@ -110,10 +112,11 @@ static tr_err ask(tr_ctx *ctx, struct order *self)
     tr_err err = move(ctx, self, ASKING);
     if (err)
         return err;
+    unsigned doublings = self->attempts < 6 ? self->attempts : 6;
     struct payment_inquire inquire = {.attempt = self->attempts++};
     memcpy(inquire.key, self->key, sizeof(inquire.key));
-    tr_request_(ctx, self->peers.payment, PAYMENT_PATIENCE_MS, &payment_inquire_type, &inquire,
-                sizeof(inquire));
+    tr_request_(ctx, self->peers.payment, PAYMENT_PATIENCE_MS << doublings, &payment_inquire_type,
+                &inquire, sizeof(inquire));
     return TR_OK;
 }
 

@@ -18,15 +18,12 @@ static tr_err on_capture(tr_ctx *ctx, struct payment *self, const struct payment
     unsigned late_ms = 0;
     enum payment_answer answer = self->provider->capture(self->provider, msg->key, msg->pence,
                                                          &late_ms);
-    if (answer != PAYMENT_SILENT) {
+    /* When a late answer comes, its order no longer waits: it is then a dead letter, "late".
+     * What the provider did is found out by inquiry. */
+    if (answer != PAYMENT_SILENT && late_ms > 0)
+        tr_after(ctx, late_ms, payment_due, .caller = tr_caller_of(ctx), .answer = answer);
+    else if (answer != PAYMENT_SILENT)
         tr_reply(ctx, payment_result, .answer = answer);
-        return TR_OK;
-    }
-    /* The answer comes when its order no longer waits: it is then a dead letter, "late". What
-     * the provider did is found out by inquiry. */
-    if (late_ms > 0)
-        tr_after(ctx, late_ms, payment_due, .caller = tr_caller_of(ctx),
-                 .answer = PAYMENT_APPROVED);
     return TR_OK;
 }
 

@@ -8,7 +8,7 @@ enum payment_answer {
     PAYMENT_APPROVED,
     PAYMENT_DECLINED,
     PAYMENT_UNKNOWN, /* inquiry: no such capture was asked for */
-    PAYMENT_SILENT   /* no answer now; capture: it comes after *ret_late_ms, if at all */
+    PAYMENT_SILENT   /* no answer comes */
 };
 
 /*
@@ -16,6 +16,7 @@ enum payment_answer {
  * the same answer. Called by one actor at a time; must not block.
  */
 struct payment_provider {
+    /* *ret_late_ms, 0 before the call: so much later comes the answer that is returned. */
     enum payment_answer (*capture)(struct payment_provider *provider, const char *key,
                                    int64_t pence, unsigned *ret_late_ms);
     /* What became of a capture; attempt counts from 0. */
@@ -36,10 +37,13 @@ struct seeded_provider {
 void seeded_provider_init(struct seeded_provider *provider, uint64_t seed,
                           unsigned declines_permille, unsigned late_permille);
 
-/* How long an order waits for an answer before it asks, and how often it asks. */
+/* How long an order waits for an answer before it asks, doubled from one inquiry to the next up
+ * to PAYMENT_PATIENCE_MS_MAX, and how often it asks: 20 seconds in all before a person has to. A
+ * machine that stood still for a while must not decide what becomes of an order. */
 #define PAYMENT_PATIENCE_MS 20u
+#define PAYMENT_PATIENCE_MS_MAX 1280u
 #define PAYMENT_LATE_MS 60u
-#define PAYMENT_INQUIRIES_MAX 5u
+#define PAYMENT_INQUIRIES_MAX 20u
 #define PAYMENT_REFUNDS_MAX 100u
 
 #endif

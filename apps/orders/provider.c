@@ -18,10 +18,8 @@ static enum payment_answer seeded_capture(struct payment_provider *provider, con
 {
     const struct seeded_provider *seeded = (const struct seeded_provider *)provider;
     (void)pence;
-    if (chance(seeded, 1, key) < seeded->late_permille) {
+    if (chance(seeded, 1, key) < seeded->late_permille)
         *ret_late_ms = PAYMENT_LATE_MS;
-        return PAYMENT_SILENT;
-    }
     return decision(seeded, key);
 }
 

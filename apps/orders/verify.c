@@ -179,6 +179,33 @@ static void walk_entries(struct audit *audit, struct order *order)
     }
 }
 
+/* What the kind promises: the number says it, each outcome belongs to one, and only a sale is
+ * paid, by the amount that its lines add up to. */
+static void judge_kind(struct audit *audit, const struct order *order)
+{
+    const int64_t *seen = order->seen, *amount = order->by_outcome;
+    int64_t kind = order->key[0] == 'C' ? CANCELLATION : order->key[0] == 'A' ? ADJUSTMENT : SALE;
+    int64_t sale = seen[L_SOLD] + seen[L_CHARGED] + seen[L_WRITTEN_OFF] + seen[L_NOT_PAID] +
+                   seen[L_REFUNDED];
+    int64_t due = amount[L_SOLD] + amount[L_CHARGED] + amount[L_NOT_PAID] + amount[L_REFUNDED];
+    if (kind == SALE)
+        due += amount[L_PARKED];
+    if (order->kind != kind)
+        offend(audit->walk, "order %.31s has kind %lld, its number says %lld", order->key,
+               (long long)order->kind, (long long)kind);
+    if ((kind != SALE && sale > 0) || (kind != CANCELLATION && seen[L_RETURNED] > 0) ||
+        (kind != ADJUSTMENT && seen[L_BAD_DEBT] > 0))
+        offend(audit->walk, "order %.31s: its lines do not fit its kind %lld", order->key,
+               (long long)order->kind);
+    if (order->amount != due)
+        offend(audit->walk, "order %.31s: its lines add up to %lld pence, it says %lld", order->key,
+               (long long)due, (long long)order->amount);
+    if (order->state != REFUNDED && (order->captured != amount[L_SOLD] + amount[L_CHARGED] ||
+                                     order->given_back != -amount[L_RETURNED]))
+        offend(audit->walk, "order %.31s: %lld pence captured and %lld given back do not fit",
+               order->key, (long long)order->captured, (long long)order->given_back);
+}
+
 /* What the state promises about lines and money. */
 static void judge(struct audit *audit, const struct order *order)
 {
@@ -207,6 +234,7 @@ static void judge(struct audit *audit, const struct order *order)
     if (!fits)
         offend(audit->walk, "order %.31s: its lines or money do not fit its state %lld", order->key,
                (long long)order->state);
+    judge_kind(audit, order);
     if (order->captures > 1)
         offend(audit->walk, "order %.31s was captured %lld times", order->key,
                (long long)order->captures);
@@ -321,6 +349,13 @@ static void check_across(struct audit *audit)
     check_sql(audit, "stock: on hand = initial + received - sold - written off, never below zero",
               "SELECT count(*), max(code) FROM products"
               " WHERE on_hand != initial + received - sold - written_off OR on_hand < 0");
+    check_sql(audit, "stock began as the books say, and nothing was got in where it is bounded",
+              "SELECT count(*), max(code) FROM products, (SELECT CAST(value AS INTEGER) AS stock"
+              " FROM meta WHERE name = 'stock') WHERE initial != max(stock, 0) OR received < 0"
+              " OR (stock >= 0 AND received != 0)");
+    check_sql(audit, "the books say with what stock and in which currency they began",
+              "SELECT (SELECT count(*) FROM meta WHERE name IN ('stock', 'currency')"
+              " AND value != '') != 2, '?'");
     check_sql(audit, "stock moved by exactly what the lines say",
               "SELECT count(*), max(p.code) FROM products p LEFT JOIN (SELECT product,"
               " sum(CASE outcome WHEN 0 THEN quantity ELSE 0 END) AS s,"
