@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define BUFFER_SIZE (512u * 1024u)
+#define LONG_KEPT 1024u /* of a line that is too long */
 
 struct csv {
     struct ord_source *source;
@@ -176,22 +177,29 @@ static void skip_long_line(struct csv *csv)
 static enum csv_result too_long(struct csv *csv, struct csv_record *record, struct ord_error *error)
 {
     ord_fail(error, "the line has more than %u bytes", CSV_RECORD_MAX);
+    /* What is kept of it tells whose it is; the buffer moves on. */
+    memcpy(csv->unquoted, record->raw, LONG_KEPT);
     skip_long_line(csv);
-    record->raw = ""; /* The buffer has moved on. */
-    record->raw_size = 0;
+    record->raw = csv->unquoted;
+    record->raw_size = LONG_KEPT;
+    const char *comma = memchr(record->raw, ',', LONG_KEPT);
+    if (comma)
+        record->field[record->fields++] = (struct csv_field){record->raw,
+                                                             (size_t)(comma - record->raw)};
     return CSV_BAD;
 }
 
 static enum csv_result check_and_split(struct csv *csv, struct csv_record *record, bool quoted,
                                        struct ord_error *error)
 {
+    /* Split first: a line that is bad for another reason still tells whose it is. */
+    bool split = quoted ? split_quoted(csv, record, error) : split_plain(record, error);
+    if (!split)
+        return CSV_BAD;
     if (memchr(record->raw, '\0', record->raw_size)) {
         ord_fail(error, "the line holds a NUL byte");
         return CSV_BAD;
     }
-    bool split = quoted ? split_quoted(csv, record, error) : split_plain(record, error);
-    if (!split)
-        return CSV_BAD;
     if (!ord_utf8_valid(record->raw, record->raw_size)) {
         ord_fail(error, "the line is not valid UTF-8");
         return CSV_BAD;
@@ -212,7 +220,8 @@ enum csv_result csv_next(struct csv *csv, struct csv_record *record, struct ord_
         size_t limit = left < CSV_RECORD_MAX ? left : CSV_RECORD_MAX;
         char *newline = memchr(record->raw, '\n', limit);
         if (!newline && csv->broken) { /* What the source cut off is no record. */
-            *error = csv->broken_why;
+            ord_fail(error, "%.240s; line %llu and all after it cannot be read",
+                     csv->broken_why.text, (unsigned long long)csv->line);
             csv->at = csv->end;
             csv->broken = false;
             return CSV_BROKEN;

@@ -203,7 +203,7 @@ static void complain(struct flow *flow, const struct doc *doc, const char *what)
     if (!flow->options->complain)
         return;
     snprintf(sentence, sizeof(sentence), "%s: %s%s%s: %s", flow->options->name,
-             doc->key[0] ? "order " : "", doc->key, what, doc->excerpt);
+             doc->key[0] ? "order " : "a line", doc->key, what, doc->excerpt);
     flow->options->complain(flow->options->user, sentence);
 }
 
