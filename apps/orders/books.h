@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define ORDERS_APPLICATION_ID 0x54726f72 /* of the database: "Tror" */
 #define ORDERS_SCHEMA_VERSION 1
 #define ORDERS_CURRENCY "GBP"
 

@@ -283,7 +283,8 @@ int main(int argc, char **argv)
 {
     struct ord_error error;
     struct cli cli;
-    signal(SIGPIPE, SIG_IGN); /* A reader that went away is an error of writing, told as such. */
+    signal(SIGPIPE, SIG_IGN); /* A reader that went away is an error of writing, told as such, */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file that must not grow. */
     size_t command = 0, count = sizeof(commands) / sizeof(commands[0]);
     if (argc >= 2)
         while (command < count && strcmp(argv[1], commands[command].name) != 0)

@@ -290,20 +290,38 @@ static bool print_books(struct printer *printer, bool *ret_balanced, struct ord_
     return true;
 }
 
+static bool ask(sqlite3 *db, const char *sql, int64_t *ret_number)
+{
+    sqlite3_stmt *query = NULL;
+    bool good = sqlite3_prepare_v2(db, sql, -1, &query, NULL) == SQLITE_OK &&
+                sqlite3_step(query) == SQLITE_ROW;
+    if (good)
+        *ret_number = sqlite3_column_int64(query, 0);
+    sqlite3_finalize(query);
+    return good;
+}
+
 static sqlite3 *open_books(const char *path, struct ord_error *error)
 {
     sqlite3 *db = NULL;
-    sqlite3_stmt *query = NULL;
-    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK) {
+    int64_t application = 0, version = 0;
+    bool good = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK;
+    if (good) {
         sqlite3_busy_timeout(db, 2000);
         sqlite3_exec(db, "BEGIN; PRAGMA cache_size=-65536", NULL, NULL, NULL);
-        if (sqlite3_prepare_v2(db, "SELECT count(*) FROM orders", -1, &query, NULL) == SQLITE_OK) {
-            sqlite3_finalize(query);
-            return db;
-        }
+        good = ask(db, "PRAGMA application_id", &application) &&
+               ask(db, "PRAGMA user_version", &version);
     }
-    ord_fail(error, "'%s' holds no order books: %s", path,
-             db ? sqlite3_errmsg(db) : "memory is short");
+    if (!good)
+        ord_fail(error, "database '%s' cannot be read: %s", path,
+                 db ? sqlite3_errmsg(db) : "memory is short");
+    else if (application != ORDERS_APPLICATION_ID)
+        ord_fail(error, "'%s' holds no order books", path);
+    else if (version != ORDERS_SCHEMA_VERSION)
+        ord_fail(error, "'%s' has schema version %lld, this program knows %d", path,
+                 (long long)version, ORDERS_SCHEMA_VERSION);
+    else
+        return db;
     sqlite3_close(db);
     return NULL;
 }

@@ -10,6 +10,7 @@
 
 static const char *const sql[ST_COUNT] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
+    [ST_VERSION] = "PRAGMA data_version",
     [ST_COMMIT] = "COMMIT",
     [ST_ROLLBACK] = "ROLLBACK",
     [ST_COUNTRY] = "INSERT INTO countries VALUES(?,?)",
@@ -191,6 +192,22 @@ static bool load_last(struct store *store, struct ord_error *error)
     return good ? true : store_failed(store->db, store->path, "cannot be read", error);
 }
 
+bool store_alone(struct store *store, struct ord_error *error)
+{
+    sqlite3_stmt *ask = store->statement[ST_VERSION];
+    int64_t version = sqlite3_step(ask) == SQLITE_ROW ? sqlite3_column_int64(ask, 0) : 0;
+    sqlite3_reset(ask);
+    if (version == 0)
+        return store_failed(store->db, store->path, "cannot be read", error);
+    if (store->version != 0 && store->version != version)
+        return ord_fail(error,
+                        "database '%s': another run entered orders meanwhile; run again when it "
+                        "has ended: it resumes",
+                        store->path);
+    store->version = version;
+    return true;
+}
+
 static bool set_up(struct store *store, const struct store_options *options,
                    struct ord_error *error)
 {
@@ -203,8 +220,6 @@ static bool set_up(struct store *store, const struct store_options *options,
         return store_failed(store->db, store->path, "cannot be opened for writing", error);
     if (!check_schema(store, options, error))
         return false;
-    if (sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
-        return store_failed(store->db, store->path, "cannot be set up", error);
     if (!read_stock_rule(store, options, error) ||
         !load_words(store, store->countries, "SELECT id, name, '' FROM countries ORDER BY id",
                     &store->countries_written, error) ||
@@ -218,6 +233,11 @@ static bool set_up(struct store *store, const struct store_options *options,
         if (sqlite3_prepare_v3(store->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
                                &store->statement[i], NULL) != SQLITE_OK)
             return store_failed(store->db, store->path, "cannot be used", error);
+    /* All this in one transaction: what another run may enter from now on is noticed. */
+    if (!store_alone(store, error))
+        return false;
+    if (sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+        return store_failed(store->db, store->path, "cannot be set up", error);
     return true;
 }
 

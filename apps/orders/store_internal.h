@@ -9,6 +9,7 @@
 
 enum statement {
     ST_BEGIN,
+    ST_VERSION,
     ST_COMMIT,
     ST_ROLLBACK,
     ST_COUNTRY,
@@ -39,6 +40,7 @@ struct store {
     uint32_t products_written, countries_written;
     int64_t order_id, entry_id; /* last ones used */
     int64_t noticed, noticed_written;
+    int64_t version; /* of the data, as SQLite counts what others commit; 0: not yet asked */
     unsigned char chain[CONTENT_SIZE];
     struct stock *stock; /* by product number */
     uint32_t stock_room;
@@ -50,6 +52,9 @@ struct store {
 
 /* Says why SQLite refused, naming the database. */
 bool store_failed(sqlite3 *db, const char *path, const char *doing, struct ord_error *error);
+/* Within a transaction: fails if another run has entered anything since the last time. Ids, stock
+ * and chain are kept in memory: two runs at once would not know of each other's. */
+bool store_alone(struct store *store, struct ord_error *error);
 /* Room in the stock table for products up to `number`. */
 bool store_grow(struct store *store, uint32_t number);
 

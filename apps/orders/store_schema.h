@@ -4,8 +4,6 @@
 
 #include "books.h"
 
-#define ORDERS_APPLICATION_ID 0x54726f72 /* "Tror" */
-
 static const char store_schema[] =
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE countries(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;"

@@ -325,7 +325,7 @@ bool store_write(struct store *store, struct doc *const *docs, size_t count,
 {
     if (!run(store, ST_BEGIN, "a batch cannot begin", error))
         return false;
-    if (write_all(store, docs, count, error) &&
+    if (store_alone(store, error) && write_all(store, docs, count, error) &&
         run(store, ST_COMMIT, "a batch cannot be committed", error))
         return true;
     struct ord_error ignored; /* The first error is the one that counts. */

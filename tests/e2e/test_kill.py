@@ -8,7 +8,7 @@ import unittest
 
 import lib
 
-ROUNDS = int(os.environ.get("TROUPE_KILLS", "4" if lib.SANITIZED else "25"))
+ROUNDS = int(os.environ.get("TROUPE_KILLS", "3" if lib.SANITIZED else "15"))
 ORDERS = 300 if lib.SANITIZED else 3000
 ARGS = ("--generate", ORDERS, "--seed", 11, "--declines", 60, "--late", 3, "--stock", 900)
 IOFAULT = os.environ.get("TROUPE_IOFAULT")
@@ -118,8 +118,8 @@ class Kill(lib.Case):
         self.assertGreater(total, 50)
         dice = random.Random(1)
         # The first ones, which set the database up, the last ones, which close it, some between.
-        plan = set(range(1, 25)) | set(range(max(25, total - 8), total + 1))
-        plan |= set(dice.sample(range(1, total), min(20, total - 1)))
+        plan = set(range(1, 16)) | set(range(max(16, total - 5), total + 1))
+        plan |= set(dice.sample(range(1, total), min(14, total - 1)))
         for number in sorted(plan):
             for how in ("kill", "torn"):
                 self.fresh()
