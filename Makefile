@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 DB ?= build/orders.db
 PREFIX ?= /usr/local
+SECONDS ?= 60
 JOBS ?= $(shell nproc)
 PRESETS ?= dev asan tsan
 
@@ -31,6 +32,14 @@ test: bootstrap ## build and run every test: plain, ASan+UBSan, TSan; PRESETS="d
 	    $(MAKE) --no-print-directory $$preset && \
 	    ctest --preset $$preset --output-junit junit.xml || failed="$$failed $$preset"; \
 	done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
+
+fuzz: bootstrap dev ## fuzz every parser, SECONDS=60 each; findings stay in build/dev/tests/fuzz
+	@for target in $$(ls build/dev/tests/fuzz/fuzz_* | grep -v '[.]'); do \
+	    name=$${target##*fuzz_}; log=$$target.log; echo "== $$name"; \
+	    tests/fuzz/run $$target tests/fuzz/corpus/$$name $(SECONDS) >$$log 2>&1 \
+	        || { tail -n 60 $$log; exit 1; }; \
+	    grep -E 'cov:.*DONE|number_of_executed|average_exec' $$log; \
+	done
 
 check: bootstrap ## formal rules: format, layers, headers, sizes, clang-tidy, cppcheck; FAST=1
 	@tools/check $(if $(FAST),--fast)

@@ -1,16 +1,27 @@
+/* json.c - see json.h. */
 #include "json.h"
+
+#include "text.h"
+
+#include <string.h>
 
 static void put_quoted(FILE *out, const char *text)
 {
+    size_t size = strlen(text), length;
     fputc('"', out);
-    for (; *text; text++) {
+    for (; size > 0; text += length, size -= length) {
         unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\')
+        length = ord_utf8_length(text, size);
+        if (length == 0) { /* A path or a damaged database: JSON has no place for such bytes. */
+            fputs("\\ufffd", out);
+            length = 1;
+        } else if (c == '"' || c == '\\') {
             fprintf(out, "\\%c", c);
-        else if (c < 0x20)
+        } else if (c < 0x20) {
             fprintf(out, "\\u%04x", c);
-        else
-            fputc(c, out);
+        } else {
+            fwrite(text, 1, length, out);
+        }
     }
     fputc('"', out);
 }

@@ -132,12 +132,27 @@ bool ord_parse_time(const char *text, size_t size, int64_t *ret_seconds)
     return true;
 }
 
+static void put_two(char *at, int number)
+{
+    at[0] = (char)('0' + number / 10);
+    at[1] = (char)('0' + number % 10);
+}
+
 void ord_time(char buffer[20], int64_t seconds)
 {
     struct tm tm;
     time_t t = (time_t)seconds;
-    if (!gmtime_r(&t, &tm) || strftime(buffer, 20, "%Y-%m-%d %H:%M:%S", &tm) == 0)
-        memcpy(buffer, "-", sizeof("-"));
+    memcpy(buffer, "-", sizeof("-"));
+    if (!gmtime_r(&t, &tm) || tm.tm_year < -1900 || tm.tm_year > 9999 - 1900)
+        return;
+    memcpy(buffer, "0000-00-00 00:00:00", 20);
+    put_two(buffer, (tm.tm_year + 1900) / 100);
+    put_two(buffer + 2, (tm.tm_year + 1900) % 100);
+    put_two(buffer + 5, tm.tm_mon + 1);
+    put_two(buffer + 8, tm.tm_mday);
+    put_two(buffer + 11, tm.tm_hour);
+    put_two(buffer + 14, tm.tm_min);
+    put_two(buffer + 17, tm.tm_sec);
 }
 
 int64_t ord_amount(int64_t quantity, int64_t price_milli)
@@ -173,9 +188,10 @@ char *ord_money(char buffer[ORD_MONEY_SIZE], int64_t pence)
     return buffer;
 }
 
-/* How many bytes the sequence that starts at text[0] has, or 0 if it is not valid (RFC 3629). */
-static size_t utf8_length(const unsigned char *text, size_t size)
+/* RFC 3629. */
+size_t ord_utf8_length(const char *bytes, size_t size)
 {
+    const unsigned char *text = (const unsigned char *)bytes;
     unsigned char first = text[0];
     size_t length = first < 0x80   ? 1
                     : first < 0xC2 ? 0
@@ -209,7 +225,7 @@ bool ord_utf8_valid(const char *text, size_t size)
                 continue;
             }
         }
-        size_t length = utf8_length((const unsigned char *)text + i, size - i);
+        size_t length = ord_utf8_length(text + i, size - i);
         if (length == 0)
             return false;
         i += length;

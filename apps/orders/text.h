@@ -35,10 +35,12 @@ int64_t ord_amount(int64_t quantity, int64_t price_milli);
 char *ord_money(char buffer[ORD_MONEY_SIZE], int64_t pence);
 /* Writes a count with thousands separators (up to 27 bytes); returns buffer. */
 char *ord_count(char *buffer, int64_t count);
-/* Writes seconds as "2010-12-01 08:26:00" (19 characters and a NUL). */
+/* Writes seconds as "2010-12-01 08:26:00" (19 characters and a NUL); "-" beyond four digits. */
 void ord_time(char buffer[20], int64_t seconds);
 
 bool ord_utf8_valid(const char *text, size_t size);
+/* Bytes of the character that text[0] begins; 0: none, or not a valid one. size is not 0. */
+size_t ord_utf8_length(const char *text, size_t size);
 
 /* 64-bit mixing of a seed with bytes: for tables and for the seeded provider, not for secrets. */
 uint64_t ord_hash(uint64_t seed, const void *data, size_t size);
