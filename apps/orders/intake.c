@@ -193,6 +193,7 @@ static void refuse(struct group *group, enum refusal refusal, uint64_t line, con
     group->refused = true;
     group->refusal = (uint8_t)refusal;
     snprintf(group->why, sizeof(group->why), "line %llu: %.120s", (unsigned long long)line, why);
+    ord_scrub(group->why); /* It may have been cut within a character. */
 }
 
 static bool make_room(struct group *group, size_t raw)

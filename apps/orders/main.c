@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "flow.h"
 #include "generate.h"
+#include "progress.h"
 #include "report.h"
 #include "verify.h"
 
@@ -10,7 +11,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 #define COMPLAINTS_SHOWN 20u
 
@@ -27,9 +27,8 @@ static const char exit_codes[] =
 
 /* What the callbacks of a run need. */
 struct screen {
-    bool terminal, quiet;
+    struct progress progress;
     unsigned complaints;
-    unsigned percent; /* plain lines: the last one printed */
     FILE *notices, *dropped;
 };
 
@@ -39,38 +38,18 @@ static int failed(const char *sentence)
     return EXIT_CANNOT;
 }
 
-static void show_progress(void *user, const struct flow_progress *p)
+static void show_progress(void *user, const struct flow_progress *now)
 {
-    struct screen *screen = user;
-    char orders[ORD_MONEY_SIZE], rate[ORD_MONEY_SIZE];
-    double share = p->total > 0 ? (double)p->done / (double)p->total : 0;
-    share = share > 1 || p->last ? 1 : share;
-    double per_second = p->seconds > 0 ? (double)p->orders / p->seconds : 0;
-    int left = share > 0 ? (int)(p->seconds / share * (1 - share)) : 0;
-    ord_count(orders, (int64_t)p->orders);
-    ord_count(rate, (int64_t)per_second);
-    if (screen->quiet)
-        return;
-    if (screen->terminal) {
-        int full = (int)(share * 30);
-        fprintf(stderr, "\r[%.*s%*s] %3d%%  %s orders  %s/s  %d:%02d left  %s", full,
-                "##############################", 30 - full, "", (int)(share * 100), orders, rate,
-                left / 60, left % 60, p->last ? "\n" : "");
-        return;
-    }
-    unsigned percent = (unsigned)(share * 100);
-    if (p->last || percent >= screen->percent + 10) {
-        screen->percent = percent;
-        fprintf(stderr, "%3u%%  %s orders, %s/s, %d:%02d left\n", percent, orders, rate, left / 60,
-                left % 60);
-    }
+    progress_show(&((struct screen *)user)->progress, now);
 }
 
 static void show_complaint(void *user, const char *sentence)
 {
     struct screen *screen = user;
-    if (screen->complaints++ < COMPLAINTS_SHOWN)
-        fprintf(stderr, "%sorders: %s\n", screen->terminal ? "\n" : "", sentence);
+    if (screen->complaints++ >= COMPLAINTS_SHOWN)
+        return;
+    progress_clear(&screen->progress);
+    fprintf(stderr, "orders: %s\n", sentence);
 }
 
 /* Each notice leaves the process at once: the books remember it as given, so it must not be lost
@@ -152,7 +131,8 @@ static int finish_run(const struct cli *cli, const struct screen *screen,
 static int run(const struct cli *cli)
 {
     struct ord_error error = {""};
-    struct screen screen = {.terminal = isatty(STDERR_FILENO), .quiet = cli->quiet};
+    struct screen screen = {.notices = NULL};
+    progress_init(&screen.progress, stderr, cli->quiet);
     if (cli->data && cli->generate_given) {
         fputs("orders: --data and --generate exclude each other\n", stderr);
         return EXIT_USAGE;
@@ -194,6 +174,7 @@ static int run(const struct cli *cli)
     };
     struct flow_result result;
     bool good = flow_run(&options, &result, &error);
+    progress_clear(&screen.progress);
     ord_source_close(source);
     struct ord_error why;
     bool closed = close_output(cli->notices, screen.notices, &why);

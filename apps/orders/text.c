@@ -10,10 +10,28 @@ bool ord_fail(struct ord_error *error, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    if (error)
+    if (error) {
         vsnprintf(error->text, sizeof(error->text), fmt, args);
+        ord_scrub(error->text); /* It quotes input. */
+    }
     va_end(args);
     return false;
+}
+
+void ord_scrub(char *text)
+{
+    size_t size = strlen(text), length;
+    for (; size > 0; text += length, size -= length) {
+        length = ord_utf8_length(text, size);
+        bool control = (unsigned char)*text < 0x20 || *text == 0x7F ||
+                       (length == 2 && (unsigned char)text[0] == 0xC2 &&
+                        (unsigned char)text[1] < 0xA0); /* U+0080 … U+009F */
+        if (length == 0)
+            length = 1;
+        else if (!control)
+            continue;
+        memset(text, '?', length);
+    }
 }
 
 bool ord_parse_int(const char *text, size_t size, int64_t min, int64_t max, int64_t *ret_value)

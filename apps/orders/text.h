@@ -14,6 +14,10 @@ struct ord_error {
 /* Writes the sentence and returns false, so that a check reads `return ord_fail(error, …)`. */
 bool ord_fail(struct ord_error *error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Replaces, in place, what must not reach a terminal or a text column: control characters and
+ * bytes that are no UTF-8, such as a character that was cut in two. */
+void ord_scrub(char *text);
+
 /* Money is pence, prices are thousandths of a pound: never a float. */
 #define ORD_QUANTITY_MAX 10000000
 #define ORD_PRICE_MAX INT64_C(10000000000) /* 10,000,000.000 pounds */

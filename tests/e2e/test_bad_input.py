@@ -238,6 +238,18 @@ class BadInput(lib.Case):
         self.assertIn("amount is out of range", said)
         self.verify()
 
+    def test_what_is_quoted_is_made_harmless(self):
+        """Escape sequences of an input must not reach the terminal, nor cut characters the books."""
+        hostile = "\x1b[2J\x07\u009b31m\x7f"
+        path = self.write(lib.HEADER + line("1", quantity=hostile) +
+                          line("2", quantity="x" * 47 + "\u20ac" * 20) +
+                          line("3", date="\u20ac" * 60))
+        _, said = self.run_orders("--data", path, want=lib.WRONG)
+        self.assertIn("Quantity is '?[2J???31m?'", said)
+        self.assertFalse(any(ord(c) < 32 and c != "\n" or 127 <= ord(c) < 160 for c in said))
+        for (detail,) in self.query("SELECT CAST(detail AS BLOB) FROM refusals"):
+            self.assertTrue(detail.decode().isprintable())
+
     def test_many_complaints_are_cut_short_but_kept(self):
         path = self.write(HEADER + b"".join(line(str(n), quantity="x") for n in range(100)))
         _, said = self.run_orders("--data", path, want=lib.WRONG)

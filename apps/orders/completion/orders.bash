@@ -1,0 +1,30 @@
+# Completion of orders(1) for bash.
+_orders()
+{
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} options
+    COMPREPLY=()
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        mapfile -t COMPREPLY < <(compgen -W "run generate report verify --help --version" -- "$word")
+        return
+    fi
+    case $before in
+    --data | --db | --out | --notices)
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+        ;;
+    --generate | --seed | --lines | --workers | --stock | --declines | --late | --duplicate-window)
+        return
+        ;;
+    esac
+    case ${COMP_WORDS[1]} in
+    run)
+        options="--data --generate --seed --lines --db --workers --stock --declines --late
+            --duplicate-window --notices --json --quiet --help --version"
+        ;;
+    generate) options="--generate --seed --lines --out --help --version" ;;
+    report | verify) options="--db --json --help --version" ;;
+    *) return ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+}
+complete -o filenames -F _orders orders
