@@ -1,4 +1,4 @@
-/* rules.h - what becomes of each line: pure functions. docs/reference/orders-rules.md explains. */
+/* rules.h - what becomes of each line: pure functions. docs/guide/orders.md explains. */
 #ifndef ORDERS_RULES_H
 #define ORDERS_RULES_H
 

@@ -15,6 +15,9 @@ README = {
     "orders with two timestamps": 43, "prices with three decimals": 4,
     "lines of the largest order": 1114,
 }
+# Counted by the oracle, for the guide: its own definitions.
+OWN = {"lines with such a code": 2995, "outliers, beyond 10,000 pieces or 10,000.00": 18}
+TOTALS = ("10,666,684.54", "896,812.49", "9,747,747.93")
 SLICE_LINES = 20000  # for sanitizers, which take their time
 
 
@@ -71,7 +74,7 @@ class Real(lib.Case):
         got = {row["what"]: row["count"] for row in self.report["noticed"]}
         self.assertEqual(got, self.expected["dirt"])
         if self.whole:
-            self.assertEqual({what: got[what] for what in README}, README)
+            self.assertEqual(got, README | OWN)
 
     def test_outcomes_of_lines(self):
         got = {row["outcome"]: (row["lines"], row["amount"]) for row in self.report["lines"]}
