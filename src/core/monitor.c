@@ -147,12 +147,16 @@ struct tri_monitor *tri_monitor_create(struct tr_system *sys)
     return NULL;
 }
 
-void tri_monitor_destroy(struct tri_monitor *m)
+void tri_monitor_end(struct tri_monitor *m)
 {
     if (!m)
         return;
     tri_store(&m->quit, true, TRI_RELEASE);
     tri_park_wake(&m->park);
     tri_thread_join(&m->thread);
+}
+
+void tri_monitor_destroy(struct tri_monitor *m)
+{
     tri_free(m);
 }

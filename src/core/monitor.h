@@ -12,6 +12,9 @@ struct tri_monitor;
 
 /* NULL when out of memory or threads. */
 struct tri_monitor *tri_monitor_create(struct tr_system *sys);
+/* Its thread ends. NULL is fine. */
+void tri_monitor_end(struct tri_monitor *monitor);
+/* After its end, and when no worker can wake it any more. NULL is fine. */
 void tri_monitor_destroy(struct tri_monitor *monitor);
 
 /* A worker starts to work. Cheap when the monitor is awake. NULL is fine. */

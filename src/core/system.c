@@ -273,13 +273,15 @@ static uint32_t start(struct tr_system *sys)
 static void join(struct tr_system *sys)
 {
     tri_store(&sys->quit, true, TRI_SEQ_CST);
-    tri_monitor_destroy(sys->monitor);
-    sys->monitor = NULL;
+    /* It starts no more workers; but it stays, for workers that park wake it. */
+    tri_monitor_end(sys->monitor);
     tri_sched_wake_all(sys);
     for (uint32_t i = 0; i < sys->worker_count; i++) {
         if (sys->workers[i]->started) /* Spares: written by the monitor, which has ended. */
             tri_thread_join(&sys->workers[i]->thread);
     }
+    tri_monitor_destroy(sys->monitor);
+    sys->monitor = NULL;
 }
 
 static void demolish(struct tr_system *sys)
