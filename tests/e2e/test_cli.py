@@ -41,7 +41,8 @@ class Cli(lib.Case):
     def test_every_option_is_in_the_help_and_taken(self):
         self.assertEqual(sorted(self.options_of("run")), sorted(
             ["--data", "--generate", "--seed", "--lines", "--db", "--workers", "--stock",
-             "--declines", "--late", "--duplicate-window", "--notices", "--json", "--quiet",
+             "--declines", "--late", "--duplicate-window", "--notices", "--backpressure",
+             "--under-way", "--dropped", "--json", "--quiet",
              "--help", "--version"]))
         for command in COMMANDS:
             for option in self.options_of(command):

@@ -8,18 +8,23 @@ _orders()
         return
     fi
     case $before in
-    --data | --db | --out | --notices)
+    --data | --db | --out | --notices | --dropped)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
-    --generate | --seed | --lines | --workers | --stock | --declines | --late | --duplicate-window)
+    --backpressure)
+        mapfile -t COMPREPLY < <(compgen -W "delay drop queue" -- "$word")
+        return
+        ;;
+    --generate | --seed | --lines | --workers | --stock | --declines | --late | --duplicate-window | \
+        --under-way)
         return
         ;;
     esac
     case ${COMP_WORDS[1]} in
     run)
         options="--data --generate --seed --lines --db --workers --stock --declines --late
-            --duplicate-window --notices --json --quiet --help --version"
+            --duplicate-window --backpressure --under-way --dropped --notices --json --quiet --help --version"
         ;;
     generate) options="--generate --seed --lines --out --help --version" ;;
     report | verify) options="--db --json --help --version" ;;

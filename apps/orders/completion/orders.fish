@@ -22,3 +22,6 @@ complete -c orders -n '__fish_seen_subcommand_from run' -x -l late -d 'Payments 
 complete -c orders -n '__fish_seen_subcommand_from run' -x -l duplicate-window -d 'Park repeated orders, minutes'
 complete -c orders -n '__fish_seen_subcommand_from run' -r -F -l notices -d 'Append notices there'
 complete -c orders -n '__fish_seen_subcommand_from run' -l quiet -d 'Show no progress'
+complete -c orders -n '__fish_seen_subcommand_from run' -x -l backpressure -a 'delay drop queue' -d 'When the ledger is too slow'
+complete -c orders -n '__fish_seen_subcommand_from run' -x -l under-way -d 'Orders that may be under way'
+complete -c orders -n '__fish_seen_subcommand_from run' -r -F -l dropped -d 'List dropped orders there'
