@@ -63,6 +63,9 @@ torture: bootstrap ## 100,000 faults in contained actors beside 10,000 healthy o
 	@cmake --build build/torture -j $(JOBS) --target torture -- --quiet
 	@build/torture/tests/torture $(ARGS)
 
+bench-macro: release ## the order system against a bare loop; ROUNDS=7, CHECK=1 fails below the targets
+	@bench/macro/run $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(CHECK),--check)
+
 install: release ## install into PREFIX (default /usr/local), below DESTDIR
 	@DESTDIR='$(DESTDIR)' cmake --install build/release --prefix '$(PREFIX)'
 
