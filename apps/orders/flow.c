@@ -16,7 +16,7 @@
 /* With back-pressure by queueing so many times as much. */
 #define QUEUE_TIMES 16u
 /* Room for lines that a document keeps when it is used again. */
-#define KEPT_LINES 256u
+#define KEPT_LINES 64u
 #define PROGRESS_NS UINT64_C(200000000)
 
 struct flow {

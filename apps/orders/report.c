@@ -308,7 +308,7 @@ static sqlite3 *open_books(const char *path, struct ord_error *error)
     bool good = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK;
     if (good) {
         sqlite3_busy_timeout(db, 2000);
-        sqlite3_exec(db, "BEGIN; PRAGMA cache_size=-65536", NULL, NULL, NULL);
+        sqlite3_exec(db, "BEGIN; PRAGMA cache_size=-8192", NULL, NULL, NULL);
         good = ask(db, "PRAGMA application_id", &application) &&
                ask(db, "PRAGMA user_version", &version);
     }

@@ -15,7 +15,7 @@
 #include <sys/resource.h>
 
 /* Room for lines that a document keeps when it is used again. */
-#define KEPT_LINES 256u
+#define KEPT_LINES 64u
 
 struct loop {
     struct dict *products, *countries;
