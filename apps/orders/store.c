@@ -214,7 +214,7 @@ static bool set_up(struct store *store, const struct store_options *options,
     /* Locking the writer in from the start says at once when another program has it. */
     static const char pragmas[] =
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=16384;"
-        "PRAGMA cache_size=-16384; PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=OFF;";
+        "PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=OFF;";
     if (sqlite3_exec(store->db, pragmas, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(store->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
         return store_failed(store->db, store->path, "cannot be opened for writing", error);
