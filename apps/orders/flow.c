@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 /* Documents that are under way at most unless told otherwise, and lines of theirs: they bound
  * memory and latency. */
@@ -38,6 +39,7 @@ struct flow {
     uint64_t seq;        /* documents let in */
     uint64_t lines_sent; /* of theirs */
     uint64_t started_ns, progress_ns;
+    double started_cpu;
 };
 
 /* ---- The guard: an actor that failed for good fails the run ---------------- */
@@ -355,6 +357,14 @@ static bool pump(struct flow *flow)
 
 /* ---- Ending ---------------------------------------------------------------- */
 
+static double cpu_seconds(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
 static bool settle(struct flow *flow)
 {
     struct flow_result *result = flow->result;
@@ -364,6 +374,7 @@ static bool settle(struct flow *flow)
         return false;
     }
     result->seconds = (double)(ord_now_ns() - flow->started_ns) / 1e9;
+    result->cpu_seconds = cpu_seconds() - flow->started_cpu;
     progress(flow, true);
     tr_system_run(flow->system);
     struct notice_position noticed = {0};
@@ -428,6 +439,7 @@ bool flow_run(const struct flow_options *options, struct flow_result *result,
                 known_each_unnoticed(flow.known, give_notice, &flow, error);
     if (good) {
         flow.started_ns = flow.progress_ns = ord_now_ns();
+        flow.started_cpu = cpu_seconds();
         good = pump(&flow);
         broken = *error; /* of the source; settle() may find another error, which then counts */
         good = good && settle(&flow);

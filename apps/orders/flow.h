@@ -51,7 +51,8 @@ struct flow_result {
     uint64_t waits, under_way_most;     /* how often the intake waited, and what was under way */
     double seconds_waited;
     uint64_t notices;
-    double seconds;
+    double seconds;     /* from the first line to the last commit */
+    double cpu_seconds; /* of all threads, in that time */
     struct gate_figures figures;
     struct tr_accounts accounts;
     bool lines_accounted;    /* read = entered + known + refused + dropped */

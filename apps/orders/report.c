@@ -212,6 +212,7 @@ static void print_run_json(struct json *json, const struct flow_result *run)
     json_real(json, "intake_seconds_waited", run->seconds_waited);
     json_int(json, "under_way_most", (int64_t)run->under_way_most);
     json_real(json, "seconds", run->seconds);
+    json_real(json, "cpu_seconds", run->cpu_seconds);
     json_real(json, "orders_per_second",
               run->seconds > 0 ? (double)run->orders_entered / run->seconds : 0);
     json_int(json, "latency_us_p50", (int64_t)gate_latency_us(&run->figures, 500));

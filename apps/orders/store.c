@@ -243,6 +243,9 @@ static bool set_up(struct store *store, const struct store_options *options,
 
 struct store *store_open(const struct store_options *options, struct ord_error *error)
 {
+    /* Nobody asks SQLite for memory statistics; without, allocating takes no lock. Refused, which
+     * does no harm, if another part of the program uses SQLite already. */
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     struct store *store = calloc(1, sizeof(*store));
     if (store) {
         store->products = options->products;
