@@ -45,10 +45,10 @@ void gate_advance(struct gate *gate, struct doc *const *docs, size_t count)
     struct gate_figures *figures = &gate->figures;
     for (size_t i = 0; i < count; i++) {
         const struct doc *doc = docs[i];
-        figures->latency[bucket_of((now - doc->started_ns) / 1000)]++;
         figures->committed_lines += doc->lines;
         if (doc->what == DOC_ORDER) {
             figures->by_state[doc->state]++;
+            figures->latency[bucket_of((now - doc->started_ns) / 1000)]++;
         } else {
             figures->refused++;
             figures->refused_lines += doc->lines;
@@ -105,7 +105,8 @@ uint64_t gate_committed(struct gate *gate)
 
 uint64_t gate_latency_us(const struct gate_figures *figures, unsigned permille)
 {
-    uint64_t wanted = (figures->committed * permille + 999) / 1000, seen = 0;
+    uint64_t orders = figures->committed - figures->refused;
+    uint64_t wanted = (orders * permille + 999) / 1000, seen = 0;
     for (unsigned i = 0; i < GATE_BUCKETS; i++) {
         seen += figures->latency[i];
         if (seen >= wanted && seen > 0)

@@ -19,7 +19,7 @@ struct gate_figures {
     uint64_t batches, batch_most;
     uint64_t by_state[STATE_COUNT];
     uint64_t refused, refused_lines;
-    uint64_t latency[GATE_BUCKETS];
+    uint64_t latency[GATE_BUCKETS]; /* of orders entered; refusals are none */
 };
 
 struct gate {
@@ -47,7 +47,7 @@ bool gate_passable(struct gate *gate, uint64_t committed, uint64_t lines, uint64
 /* What is committed so far, at no cost. */
 uint64_t gate_committed(struct gate *gate);
 
-/* The latency that `permille` of the documents did not exceed, in microseconds. */
+/* The latency that `permille` of the orders entered did not exceed, in microseconds. */
 uint64_t gate_latency_us(const struct gate_figures *figures, unsigned permille);
 
 #endif
