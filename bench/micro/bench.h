@@ -3,7 +3,7 @@
  *
  * A workload spawns its actors with bench_spawn(), sends the first message between
  * bench_begin() and bench_await(), and lets an actor call bench_finish() when the last
- * message has been received. bench/WORKLOADS.md defines each of them.
+ * message has been received. bench/README.md defines each of them.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -80,6 +80,7 @@ void run_fork_join_create(struct run *run);
 void run_churn(struct run *run);
 void run_idle_memory(struct run *run);
 void run_memory_left(struct run *run);
+void run_million(struct run *run);
 void run_chameneos(struct run *run);
 void run_big(struct run *run);
 void run_parallel(struct run *run);

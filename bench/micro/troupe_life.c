@@ -243,3 +243,17 @@ void run_memory_left(struct run *run)
     }
     run->bytes = after > before ? (double)(after - before) / (double)count : 0;
 }
+
+/* ---- A million actors spawned and messaged: the time of it ------------------ */
+
+/* As for the memory, but on the clock, from the first spawn to the last message. */
+void run_million(struct run *run)
+{
+    uint64_t count = bench_count(run, ACTORS, 1);
+    touch_pids(run, count + 1);
+    run->units = count;
+    bench_begin(run);
+    spawn_sleepers(run, count);
+    bench_finish();
+    bench_await();
+}

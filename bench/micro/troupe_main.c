@@ -42,6 +42,7 @@ static const struct workload workloads[] = {
     {"ask", run_ask, 0, 0.1},
     {"idle-memory", run_idle_memory, 0, 0},
     {"memory-left", run_memory_left, 0, 0},
+    {"million", run_million, 0, 0},
     {"parallel", run_parallel, 0, 0.1},
 };
 #define WORKLOAD_COUNT (sizeof(workloads) / sizeof(workloads[0]))

@@ -8,7 +8,8 @@
 #define BIG_ACTORS 120u
 #define BIG_MESSAGES 2400000u
 #define COMPUTERS 64u
-#define COMPUTE_STEPS 600u
+/* As many steps of bench_limits as take a microsecond on the machine of the first figures. */
+#define COMPUTE_STEPS 910u
 #define PARALLEL_MESSAGES 64000u
 
 /* ---- Chameneos: creatures meet in a mall and exchange colours ---------------- */
