@@ -24,7 +24,9 @@ struct run {
     std::chrono::steady_clock::time_point began;
     std::vector<actor> spawned;
 
-    explicit run(actor_system &system) : sys(system), root(system) {}
+    explicit run(actor_system &system) : sys(system), root(system)
+    {
+    }
 
     uint64_t count(uint64_t base, uint64_t least) const
     {

@@ -9,13 +9,15 @@
 
 actor spawn_referee(run &r, uint64_t expected)
 {
-    return r.spawn([](stateful_actor<uint64_t> *self, uint64_t count) -> behavior {
-        self->state = count;
-        return {[=](done_atom) {
-            if (--self->state == 0)
-                finish();
-        }};
-    }, expected);
+    return r.spawn(
+        [](stateful_actor<uint64_t> *self, uint64_t count) -> behavior {
+            self->state = count;
+            return {[=](done_atom) {
+                if (--self->state == 0)
+                    finish();
+            }};
+        },
+        expected);
 }
 
 // ---- Ping-pong, pairs and rings
@@ -87,17 +89,18 @@ static behavior server()
 
 static void ask_next(event_based_actor *self, const actor &to, uint64_t value, uint64_t count)
 {
-    self->request(to, std::chrono::seconds(30), value).then(
-        [=](uint64_t answer) {
-            if (answer == count)
-                finish();
-            else
-                ask_next(self, to, answer, count);
-        },
-        [](const error &) {
-            std::fputs("bench_caf: ask: a request failed\n", stderr);
-            std::_Exit(1);
-        });
+    self->request(to, std::chrono::seconds(30), value)
+        .then(
+            [=](uint64_t answer) {
+                if (answer == count)
+                    finish();
+                else
+                    ask_next(self, to, answer, count);
+            },
+            [](const error &) {
+                std::fputs("bench_caf: ask: a request failed\n", stderr);
+                std::_Exit(1);
+            });
 }
 
 static behavior client(event_based_actor *self, actor to, uint64_t count)

@@ -235,9 +235,7 @@ static behavior big_actor(stateful_actor<big_state> *self, const std::vector<act
     self->state.seed = seed;
     return {
         [=](go_atom) { big_ping(self, *all); },
-        [=](ping_atom) {
-            self->send(actor_cast<actor>(self->current_sender()), pong_atom::value);
-        },
+        [=](ping_atom) { self->send(actor_cast<actor>(self->current_sender()), pong_atom::value); },
         [=](pong_atom) {
             if (--self->state.pings)
                 big_ping(self, *all);

@@ -10,7 +10,8 @@
 #include <string>
 #include <thread>
 
-namespace {
+namespace
+{
 
 struct workload {
     void (*play)(run &);
