@@ -40,14 +40,39 @@ static const struct tr_actor child_actor = {
     .accepts = child_accepts,
 };
 
+/* The same, but it stays: for the workload `million`. */
+struct settler {
+    uint64_t handled;
+};
+
+static tr_err settler_on_ball(tr_ctx *ctx, struct settler *self, const struct ball *msg)
+{
+    (void)ctx;
+    self->handled += msg->left + 1;
+    if (atomic_fetch_sub_explicit(&children_left, 1, memory_order_relaxed) == 1)
+        bench_finish();
+    return TR_OK;
+}
+
+#define SETTLER_HANDLERS(ON) ON(ball, settler_on_ball)
+TR_DISPATCH(settler, SETTLER_HANDLERS);
+
+static const struct tr_actor settler_actor = {
+    .name = "settler",
+    .state_size = sizeof(struct settler),
+    .receive = settler_receive,
+    .accepts = settler_accepts,
+};
+
 struct creator {
     uint64_t count;
+    const struct tr_actor *kind;
 };
 
 static tr_err creator_init(tr_ctx *ctx, void *state, const void *arg)
 {
     (void)ctx;
-    ((struct creator *)state)->count = *(const uint64_t *)arg;
+    *(struct creator *)state = *(const struct creator *)arg;
     return TR_OK;
 }
 
@@ -55,7 +80,7 @@ static tr_err creator_on_go(tr_ctx *ctx, struct creator *self, const struct go *
 {
     (void)msg;
     for (uint64_t i = 0; i < self->count; i++) {
-        tr_pid child = tr_spawn(ctx, &child_actor);
+        tr_pid child = tr_spawn(ctx, self->kind);
         if (tr_pid_is_nobody(child))
             bench_die("cannot spawn child %" PRIu64 ": %s", i, tr_strerror(tr_pid_err(child)));
         tr_send(ctx, child, ball, .left = i);
@@ -69,21 +94,31 @@ TR_DISPATCH(creator, CREATOR_HANDLERS);
 static const struct tr_actor creator_actor = {
     .name = "creator",
     .state_size = sizeof(struct creator),
-    .arg_size = sizeof(uint64_t),
+    .arg_size = sizeof(struct creator),
     .init = creator_init,
     .receive = creator_receive,
     .accepts = creator_accepts,
 };
 
-void run_fork_join_create(struct run *run)
+static void run_creator(struct run *run, const struct tr_actor *kind)
 {
-    uint64_t count = bench_count(run, ACTORS, 1);
-    tr_pid creator = bench_spawn(run, &creator_actor, &count);
-    atomic_store_explicit(&children_left, count, memory_order_relaxed);
-    run->units = count;
+    struct creator args = {.count = bench_count(run, ACTORS, 1), .kind = kind};
+    tr_pid creator = bench_spawn(run, &creator_actor, &args);
+    atomic_store_explicit(&children_left, args.count, memory_order_relaxed);
+    run->units = args.count;
     bench_begin(run);
     tr_send(run->root, creator, go);
     bench_await();
+}
+
+void run_fork_join_create(struct run *run)
+{
+    run_creator(run, &child_actor);
+}
+
+void run_million(struct run *run)
+{
+    run_creator(run, &settler_actor);
 }
 
 /* ---- Churn: one child at a time ------------------------------------------- */
@@ -242,18 +277,4 @@ void run_memory_left(struct run *run)
         nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
     }
     run->bytes = after > before ? (double)(after - before) / (double)count : 0;
-}
-
-/* ---- A million actors spawned and messaged: the time of it ------------------ */
-
-/* As for the memory, but on the clock, from the first spawn to the last message. */
-void run_million(struct run *run)
-{
-    uint64_t count = bench_count(run, ACTORS, 1);
-    touch_pids(run, count + 1);
-    run->units = count;
-    bench_begin(run);
-    spawn_sleepers(run, count);
-    bench_finish();
-    bench_await();
 }
