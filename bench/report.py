@@ -73,7 +73,7 @@ def wanted_factor(workload):
 
 def judge_peers(rows, row):
     peer = fastest_peer(rows, row["workload"], row["workers"])
-    if peer and row["workload"] != "parallel" and row["median"]:
+    if peer and row["median"]:
         factor = wanted_factor(row["workload"])
         got = peer["median"] / row["median"]
         yield got >= factor, f"{got:.2f} times {peer['system']}, want {factor}"
