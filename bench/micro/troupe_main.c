@@ -49,6 +49,7 @@ static const struct workload workloads[] = {
 
 static sem_t finished;
 static uint64_t began_ns, finished_ns;
+static tr_system *stepped; /* the system, if it has no workers of its own */
 
 _Noreturn void bench_die(const char *fmt, ...)
 {
@@ -88,6 +89,8 @@ void bench_finish(void)
 
 void bench_await(void)
 {
+    if (stepped)
+        tr_system_run(stepped);
     while (sem_wait(&finished) != 0)
         continue; /* Interrupted by a signal. */
 }
@@ -211,17 +214,19 @@ int main(int argc, char **argv)
     const struct workload *workload = find(argv[1]);
     char *end;
     unsigned long workers = strtoul(argv[2], &end, 10);
-    if (*end || workers < 1 || workers > 256)
-        bench_die("workers is \"%s\", want 1 to 256", argv[2]);
+    if (*end || end == argv[2] || workers > 256)
+        bench_die("workers is \"%s\", want 1 to 256, or 0 for a stepped system", argv[2]);
     double scale = strtod(argv[3], &end);
     if (*end || !(scale > 0 && scale <= 1000))
         bench_die("scale is \"%s\", want more than 0 and at most 1000", argv[3]);
 
     struct run run = {0};
     struct tr_error error = {0};
-    if (tr_system_create_(&run.sys, &(struct tr_config){.workers = (unsigned)workers}, &error))
+    struct tr_config config = {.workers = (unsigned)workers, .manual = workers == 0, .seed = 1};
+    if (tr_system_create_(&run.sys, &config, &error))
         bench_die("cannot create a system: %s", error.text);
     run.root = tr_root(run.sys);
+    stepped = config.manual ? run.sys : NULL;
     sem_init(&finished, 0, 0);
 
     if (workload->warm_scale > 0)
