@@ -13,8 +13,7 @@ PRESETS ?= dev asan tsan
 help: ## this list
 	@echo 'make TARGET [NAME=VALUE…]; without a target: release'
 	@sed -nE 's/^([a-z-]+)( [a-z ]+)?:.*## (.*)/  \1\2\t\3/p' $(MAKEFILE_LIST) | expand -t 26
-	@echo 'JOBS=N: how many compilers at a time ($(JOBS) unless given)' \
-        bench bench-instructions
+	@echo 'JOBS=N: how many compilers at a time ($(JOBS) unless given)'
 
 run: bootstrap release ## orders through the actors into SQLite; DATA=FILE.csv[.xz] DB=PATH ARGS="…"
 	@build/release/apps/orders/orders run $(if $(DATA),--data '$(DATA)') --db '$(DB)' $(ARGS)
@@ -32,10 +31,9 @@ test: bootstrap ## build and run every test: plain, ASan+UBSan, TSan; PRESETS="d
 	    echo "== $$preset"; \
 	    $(MAKE) --no-print-directory $$preset && \
 	    ctest --preset $$preset --output-junit junit.xml || failed="$$failed $$preset"; \
-	done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
-	    $(MAKE) --no-print-directory $$preset && ctest --preset $$preset || exit 1; \
-	done
-	@$(MAKE) --no-print-directory bench-instructions
+	done; \
+	$(MAKE) --no-print-directory bench-instructions || failed="$$failed bench-instructions"; \
+	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
 fuzz: bootstrap dev ## fuzz every parser, SECONDS=60 each; findings stay in build/dev/tests/fuzz
 	@for target in $$(ls build/dev/tests/fuzz/fuzz_* | grep -v '[.]'); do \
@@ -51,8 +49,12 @@ check: bootstrap ## formal rules: format, layers, headers, sizes, clang-tidy, cp
 format: ## lay out all sources by .clang-format
 	@git ls-files -z -- '*.c' '*.h' '*.cpp' | xargs -0 clang-format -i
 
-bench: release ## build the benchmarks and say how to run them
-	@cat bench/README.md
+bench: release ## Troupe and its peers, interleaved; QUICK=1 in two minutes, ARGS="…"
+	@tools/bootstrap --bench
+	@bench/run $(if $(QUICK),--quick) $(ARGS)
+
+bench-instructions: release ## instructions per message against the baseline; RECORD=1 rewrites it
+	@bench/instructions $(if $(RECORD),--record)
 
 docs: bootstrap ## reference, guides and tutorial as HTML into build/docs/html
 	@tools/docs
@@ -91,13 +93,6 @@ coverage: bootstrap ## branch coverage of base and core, without the failing bra
 	@gcovr --root . --filter src/base --filter src/core --exclude-throw-branches --branches --txt \
 	    --exclude-branches-by-pattern '.*($(NOT_BRANCHES)).*' \
 	    --print-summary --html-details build/coverage/html/index.html build/coverage
-
-bench: release ## Troupe and its peers, interleaved; QUICK=1 in two minutes, ARGS="…"
-	@tools/bootstrap --bench
-	@bench/run $(if $(QUICK),--quick) $(ARGS)
-
-bench-instructions: release ## instructions per message against the baseline; RECORD=1 rewrites it
-	@bench/instructions $(if $(RECORD),--record)
 
 clean: ## remove build/
 	@rm -rf build compile_commands.json
