@@ -112,7 +112,7 @@ static inline void tri_ctx_leave(struct tr_ctx *ctx)
     ctx->self = TR_NOBODY;
 }
 
-#ifndef TRI_RING_SIZE /* The interleaving tests make it small. */
+#ifndef TRI_RING_SIZE       /* The interleaving tests make it small. */
 #define TRI_RING_SIZE 1024u /* a power of two */
 #endif
 
