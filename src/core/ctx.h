@@ -167,6 +167,7 @@ struct tri_worker {
     /* The monitor's and the worker's: see core/rescue.h. */
     _Alignas(64) TRI_ATOMIC(struct tri_fault_thread *) fault;
     TRI_ATOMIC(uint64_t) asked; /* what the worker had done when it was poked */
+    TRI_ATOMIC(bool) loops;     /* it computed all the while */
     TRI_ATOMIC(bool) sighted;   /* `sight` is there; until the monitor has read it */
     TRI_ATOMIC(bool) on_duty;   /* false: a spare */
     TRI_ATOMIC(uint32_t) lost; /* TRI_LOST_…; the worker looks at it when it looks at the clock */

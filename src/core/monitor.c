@@ -19,6 +19,7 @@ struct look {
     uint64_t done;
     uint32_t ticks; /* in a row in which nothing got done */
     uint32_t told_after;
+    uint64_t cpu_ns; /* the thread's, in the first of them */
     bool told;
     bool replaced;
 };
@@ -47,6 +48,11 @@ static void report(struct tr_system *sys, struct tri_worker *w, uint64_t ms)
             actor && actor->name ? actor->name : "?", ms, (unsigned)w->ctx.id);
 }
 
+static uint64_t cpu_ns(const struct tri_worker *w)
+{
+    return tri_fault_cpu_ns(tri_load(&w->fault, TRI_ACQUIRE));
+}
+
 /* A worker that has got nothing done for too long: looked at until that worked, reported once,
  * and replaced unless its handler was ended. */
 static void rescue(struct tri_monitor *m, struct tri_worker *w, struct look *look, uint64_t ms)
@@ -55,7 +61,8 @@ static void rescue(struct tri_monitor *m, struct tri_worker *w, struct look *loo
     bool seen = tri_load(&w->sighted, TRI_ACQUIRE);
     bool can = true;
     if (!look->replaced || (seen && (w->sight.actor->flags & TR_ACTOR_CONTAINED)))
-        can = tri_rescue_poke(w, look->done);
+        can = tri_rescue_poke(w, look->done,
+                              cpu_ns(w) - look->cpu_ns >= sys->config.watchdog_ms * 500000ull);
     if (!look->told && (seen || !can || look->ticks > look->told_after)) {
         look->told = true;
         report(sys, w, ms);
@@ -89,7 +96,8 @@ static void look_at(struct tri_monitor *m, uint32_t index)
         tri_store(&w->stuck, false, TRI_RELAXED);
         return;
     }
-    look->ticks++;
+    if (look->ticks++ == 0)
+        look->cpu_ns = cpu_ns(w);
     tri_store(&w->stuck, true, TRI_RELAXED);
     uint64_t ms = (uint64_t)look->ticks * TICK_NS / 1000000;
     if (tri_sched_length(w) > 0 || tri_load(&sys->inject_count, TRI_RELAXED) > 0)

@@ -45,7 +45,8 @@ static bool on_poke(void *user, const struct tri_poke *poke)
     /* Relaxed: written before the signal was sent. */
     if (!cell || !cell->actor || tri_worker_done(w) != tri_load(&w->asked, TRI_RELAXED))
         return false; /* It got on meanwhile. */
-    bool end = (cell->flags & TRI_CELL_CONTAINED) && poke->may_end;
+    bool end = (cell->flags & TRI_CELL_CONTAINED) && poke->may_end &&
+               tri_load(&w->loops, TRI_RELAXED);
     if (!tri_load(&w->sighted, TRI_RELAXED)) {
         w->sight.pid = ctx->self;
         w->sight.actor = cell->actor;
@@ -67,8 +68,9 @@ void tri_rescue_enter(struct tri_worker *w)
 
 /* ---- The monitor --------------------------------------------------------- */
 
-bool tri_rescue_poke(struct tri_worker *w, uint64_t done)
+bool tri_rescue_poke(struct tri_worker *w, uint64_t done, bool loops)
 {
+    tri_store(&w->loops, loops, TRI_RELAXED);
     tri_store(&w->asked, done, TRI_RELAXED); /* The signal comes after it. */
     return tri_fault_poke(tri_load(&w->fault, TRI_ACQUIRE));
 }

@@ -25,8 +25,10 @@ uint64_t tri_worker_done(const struct tri_worker *w);
 /* The calling thread runs `w`. */
 void tri_rescue_enter(struct tri_worker *w);
 
-/* The monitor: `w` has not got beyond `done` for too long. False: it cannot be looked at. */
-bool tri_rescue_poke(struct tri_worker *w, uint64_t done);
+/* The monitor: `w` has not got beyond `done` for too long. `loops`: because it computes, not
+ * because it does not get a processor; then a contained handler is ended. False: it cannot be
+ * looked at. */
+bool tri_rescue_poke(struct tri_worker *w, uint64_t done, bool loops);
 /* True once a poked worker was seen; `text` then says what it does. */
 bool tri_rescue_sight(struct tri_worker *w, char *text, size_t size);
 /* Sends a spare for a worker that gave up its place. False: there is none. */

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -394,6 +395,16 @@ bool tri_fault_poke(struct tri_fault_thread *thread)
         return false;
     tri_store(&thread->poked, 1u, TRI_RELAXED);
     return pthread_kill(thread->handle, SIGURG) == 0;
+}
+
+uint64_t tri_fault_cpu_ns(const struct tri_fault_thread *thread)
+{
+    clockid_t clock;
+    struct timespec used;
+    if (!thread || pthread_getcpuclockid(thread->handle, &clock) != 0 ||
+        clock_gettime(clock, &used) != 0)
+        return 0;
+    return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
 
 /* ---- Texts --------------------------------------------------------------- */

@@ -76,4 +76,7 @@ struct tri_fault_thread *tri_fault_thread(tri_poke_fn fn, void *user);
 /* Interrupts `thread`. If it is in the runtime nothing is called: try again later. False: off. */
 bool tri_fault_poke(struct tri_fault_thread *thread);
 
+/* Processor time that `thread` has used; 0: not known. */
+uint64_t tri_fault_cpu_ns(const struct tri_fault_thread *thread);
+
 #endif
