@@ -22,3 +22,8 @@ if(TROUPE_COVERAGE)
   add_compile_options(--coverage -O0 -fprofile-update=atomic)
   add_link_options(--coverage)
 endif()
+
+# Bugs that tests are to find: see base/plant.h. Never install such a build.
+if(TROUPE_PLANTED)
+  add_compile_definitions(TROUPE_PLANTED)
+endif()

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/plant.h"
 #include "core/delay.h"
 #include "core/mailbox.h"
 #include "core/request.h"
@@ -108,13 +109,15 @@ void tri_bound_close(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid self)
     bound->waiting = 0;
     tri_store(&bound->count, 0u, TRI_RELAXED);
     tri_spin_unlock(&bound->lock);
-    if (waited_for)
+    if (waited_for && !TRI_PLANTED(WAITERS_KEPT))
         tri_delay_release(ctx, bound, true);
     bool closing = tri_load(&ctx->sys->phase, TRI_RELAXED) == TRI_CLOSED;
     while (block) {
         struct tri_block *next = tri_load(&block->next, TRI_RELAXED);
         if (block->flags & TRI_BLOCK_POISON) {
             tri_count(&ctx->counts.processed, 1);
+            tri_block_free(ctx, block);
+        } else if (TRI_PLANTED(MAIL_UNCOUNTED)) {
             tri_block_free(ctx, block);
         } else {
             tri_dead_letter(ctx, self, block, closing ? TR_DEAD_CLOSING : TR_DEAD_STOPPED);
@@ -140,7 +143,13 @@ static bool append(struct tri_bound *bound, struct tri_block *block, bool counte
         tri_store(&bound->last->next, block, TRI_RELAXED);
     else
         bound->first = block;
-    bound->last = block;
+    if (TRI_PLANTED(OUT_OF_ORDER) && bound->first != block && bound->in % 5 == 0) {
+        tri_store(&bound->last->next, NULL, TRI_RELAXED);
+        tri_store(&block->next, bound->first, TRI_RELAXED);
+        bound->first = block;
+    } else {
+        bound->last = block;
+    }
     bound->in++;
     bound->waiting += counted;
     /* Sequentially consistent: the sender looks at head next, the owner does it the other way
@@ -229,7 +238,8 @@ static enum verdict admit(struct tri_bound *bound, struct tri_block *block, bool
 static void drop(struct tr_ctx *ctx, tr_pid to, struct tri_block *block,
                  TRI_ATOMIC(uint64_t) *counter)
 {
-    tri_count(counter, 1);
+    if (!TRI_PLANTED(DROP_UNCOUNTED))
+        tri_count(counter, 1);
     if (block->flags & TRI_BLOCK_REQUEST)
         tri_request_fail(ctx, block, to, TR_EFULL);
     tri_block_free(ctx, block);
@@ -252,7 +262,7 @@ void tri_bound_deliver(struct tr_ctx *ctx, tr_pid to, struct tri_cell *cell,
         number = bound->in;
         tri_spin_unlock(&bound->lock);
     }
-    if (empty)
+    if (empty && !(TRI_PLANTED(LOST_WAKEUP) && number % 7 == 0))
         wake(ctx, cell);
     if (verdict == CLOSED) {
         bool closing = tri_load(&ctx->sys->phase, TRI_RELAXED) == TRI_CLOSED;

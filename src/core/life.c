@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/plant.h"
 #include "core/behaviour.h"
 #include "core/bound.h"
 #include "core/cold.h"
@@ -91,6 +92,8 @@ static void on_restart(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t arg)
 {
     uint64_t delay_ms = arg >> 32;
     struct tri_cold *cold = tri_cold(cell);
+    if (TRI_PLANTED(RESTART_DROPPED) && cell->taken % 4 == 0)
+        return;
     if (cell->state != TRI_SUSPENDED && cell->state != TRI_RUNNING)
         return; /* Not started yet, or on its way already. */
     if (!cold) {
@@ -179,8 +182,11 @@ static void end_cold(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid self)
     tr_pid other;
     for (uint32_t at = 0; tri_pids_next(&cold->watching, &at, &other);)
         tri_sys_send(ctx, other, TRI_SYS_UNWATCH, self, 0);
-    for (uint32_t at = 0; tri_pids_next(&cold->watchers, &at, &other);)
+    for (uint32_t at = 0; tri_pids_next(&cold->watchers, &at, &other);) {
+        if (TRI_PLANTED(DOWN_LOST))
+            continue;
         tri_sys_send(ctx, other, TRI_SYS_DOWN, self, (uint64_t)cold->end_reason);
+    }
     for (uint32_t at = 0; tri_pids_next(&cold->probers, &at, &other);)
         tri_sys_send(ctx, other, TRI_SYS_GONE, self, TR_ENOACTOR);
 }

@@ -1,6 +1,7 @@
 #include "core/request.h"
 
 #include "base/assert.h"
+#include "base/plant.h"
 #include "core/cold.h"
 #include "core/send.h"
 #include "core/spawn.h"
@@ -185,7 +186,8 @@ void tri_request_tick(struct tr_ctx *ctx, struct tri_cell *cell)
         return;
     while ((call = tri_calls_next(&cold->calls, &cursor))) {
         if (call->deadline_ns <= now) {
-            fail_call(ctx, call, TR_ETIMEDOUT);
+            if (!TRI_PLANTED(TIMEOUT_LOST) || call->number % 8 != 0)
+                fail_call(ctx, call, TR_ETIMEDOUT);
             call->deadline_ns = UINT64_MAX; /* Over as soon as that arrives. */
             call->probe_ns = 0;
         } else if (call->probe_ns && call->probe_ns <= now) {

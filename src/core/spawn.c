@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/plant.h"
 #include "core/bound.h"
 #include "core/cold.h"
 #include "core/family.h"
@@ -367,7 +368,8 @@ tr_pid tr_lookup(tr_ctx *ctx, const char *name)
 void tr_stop(tr_ctx *ctx, tr_pid pid)
 {
     if (ctx->cell && tr_pid_equal(pid, tri_ctx_self(ctx))) {
-        ctx->cell->flags |= TRI_CELL_STOP;
+        if (!TRI_PLANTED(STOP_DROPPED))
+            ctx->cell->flags |= TRI_CELL_STOP;
         ctx->attention = true;
         return;
     }

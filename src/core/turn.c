@@ -1,6 +1,7 @@
 #include "core/turn.h"
 
 #include "base/assert.h"
+#include "base/plant.h"
 #include "core/bound.h"
 #include "core/cold.h"
 #include "core/contain.h"
@@ -96,8 +97,11 @@ static tr_err handle_one(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_b
     tr_err faked;
     if (TRI_UNLIKELY(ctx->sys->stepped != NULL) && tri_stepped_intercept(ctx, cell, block, &faked))
         return faked;
-    if (admit(ctx, cell, block))
+    if (admit(ctx, cell, block)) {
+        if (TRI_PLANTED(HANDLED_TWICE) && cell->taken % 9 == 8)
+            (void)receive_one(ctx, cell, block);
         return receive_one(ctx, cell, block);
+    }
     cell->taken++;
     refuse(ctx, block);
     return TR_OK;

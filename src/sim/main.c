@@ -1,5 +1,6 @@
 /* tr_test_main(): many seeds, and the report of one that fails. */
 #include "base/alloc.h"
+#include "base/plant.h"
 #include "sim/run.h"
 #include "sim/shrink.h"
 
@@ -66,6 +67,8 @@ static bool parse(int argc, char **argv, struct options *o)
             good = number(value, UINT32_MAX, &o->seeds);
         else if (strcmp(argv[i], "--seed") == 0)
             o->one = good = number(value, UINT64_MAX, &o->seed);
+        else if (strcmp(argv[i], "--plant") == 0)
+            good = value && tri_plant(value); /* Only in builds of our own. */
         else if (strcmp(argv[i], "--schedule") == 0)
             good = parse_schedule(value, o);
         else

@@ -1,0 +1,46 @@
+/*
+ * base/plant.h - bugs that a build with TROUPE_PLANTED can switch on, to test the tests.
+ *
+ * In all other builds TRI_PLANTED() is false and leaves nothing behind. `make planted` shows
+ * that the simulator finds each of them.
+ */
+#ifndef TROUPE_BASE_PLANT_H
+#define TROUPE_BASE_PLANT_H
+
+#include <stdbool.h>
+
+#define TRI_PLANTS(X)                                                                    \
+    X(LOST_WAKEUP, "lost-wakeup")         /* a bounded mailbox sometimes wakes nobody */ \
+    X(CIRCLE, "circle")                   /* delays may close a circle */                \
+    X(RELEASE_ONE, "release-one")         /* a drained mailbox lets only one go on */    \
+    X(OUT_OF_ORDER, "out-of-order")       /* messages overtake in a bounded mailbox */   \
+    X(DROP_UNCOUNTED, "drop-uncounted")   /* a dropped message is in no account */       \
+    X(WAITERS_KEPT, "waiters-kept")       /* the end of a receiver lets nobody go on */  \
+    X(HANDLED_TWICE, "handled-twice")     /* every ninth message of an actor */          \
+    X(RESTART_DROPPED, "restart-dropped") /* the supervisor's decision is lost */        \
+    X(MAIL_UNCOUNTED, "mail-uncounted")   /* what waits at an end is in no account */    \
+    X(DOWN_LOST, "down-lost")             /* watchers do not hear of an end */           \
+    X(TIMEOUT_LOST, "timeout-lost")       /* a request waits for ever */                 \
+    X(STOP_DROPPED, "stop-dropped")       /* tr_stop() of itself is not heard */
+
+enum tri_plant {
+    TRI_PLANT_NONE,
+#define X(name, word) TRI_PLANT_##name,
+    TRI_PLANTS(X)
+#undef X
+        TRI_PLANT_COUNT
+};
+
+#ifdef TROUPE_PLANTED
+extern enum tri_plant tri_planted;
+#define TRI_PLANTED(name) (tri_planted == TRI_PLANT_##name)
+#else
+#define TRI_PLANTED(name) false
+#endif
+
+/* Switches a bug on; false if there is none of that name, or this build has none. */
+bool tri_plant(const char *word);
+/* The name of bug `index` (from 0); NULL after the last. */
+const char *tri_plant_word(unsigned index);
+
+#endif
