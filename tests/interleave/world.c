@@ -311,3 +311,9 @@ bool tri_fault_poke(struct tri_fault_thread *thread)
     (void)thread;
     return false;
 }
+
+uint64_t tri_fault_cpu_ns(const struct tri_fault_thread *thread)
+{
+    (void)thread;
+    return 0;
+}
