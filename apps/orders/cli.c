@@ -41,7 +41,7 @@ static const struct option options[] = {
     {'n', "--notices", WORD, AT(notices), 0, 0, NONE, "FILE",
      "append there what customers are told"},
     {'p', "--backpressure", WORD, AT(backpressure), 0, 0, NONE, "HOW",
-     "when the ledger is too slow: delay the intake, drop or queue orders (delay)"},
+     "when the ledger is too slow: delay, drop or queue orders (delay)"},
     {'u', "--under-way", NUMBER, AT(under_way), 16, 65536, NONE, "ORDERS",
      "how many may be under way (4096)"},
     {'r', "--dropped", WORD, AT(dropped), 0, 0, NONE, "FILE", "list dropped orders there"},

@@ -113,9 +113,10 @@ static uint64_t count_lines(const unsigned char *text, size_t size)
 {
     uint64_t lines = 0;
     const unsigned char *end = text + size;
-    while ((text = memchr(text, '\n', (size_t)(end - text))) != NULL) {
-        text++;
-        lines++;
+    for (;; lines++, text++) {
+        text = memchr(text, '\n', (size_t)(end - text));
+        if (!text)
+            break;
     }
     return lines;
 }

@@ -43,8 +43,8 @@ char *ord_count(char *buffer, int64_t count);
 void ord_time(char buffer[20], int64_t seconds);
 
 bool ord_utf8_valid(const char *text, size_t size);
-/* Bytes of the character that text[0] begins; 0: none, or not a valid one. size is not 0. */
-size_t ord_utf8_length(const char *text, size_t size);
+/* Bytes of the character that bytes[0] begins; 0: none, or not a valid one. size is not 0. */
+size_t ord_utf8_length(const char *bytes, size_t size);
 
 /* 64-bit mixing of a seed with bytes: for tables and for the seeded provider, not for secrets. */
 uint64_t ord_hash(uint64_t seed, const void *data, size_t size);
