@@ -132,7 +132,9 @@ static bool xz_check(struct file_source *file, struct ord_error *error)
     unsigned char *scratch = malloc(BLOCK_SIZE);
     uint64_t lines = 0;
     lzma_ret ret = LZMA_OK;
-    bool good = scratch ? xz_start(file, error) : ord_fail(error, "memory is short");
+    if (!scratch)
+        return ord_fail(error, "memory is short opening '%s'", file->path);
+    bool good = xz_start(file, error);
     while (good && ret == LZMA_OK) {
         file->lzma.next_out = scratch;
         file->lzma.avail_out = BLOCK_SIZE;
