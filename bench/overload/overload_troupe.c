@@ -144,6 +144,7 @@ int main(int argc, char **argv)
     (void)tr_system_stop(sys, 60000);
     struct tr_accounts a;
     tr_system_accounts(sys, &a);
+    uint64_t dead = a.dead[TR_DEAD_NO_ACTOR] + a.dead[TR_DEAD_STOPPED] + a.dead[TR_DEAD_CLOSING];
     char more[512];
     snprintf(more, sizeof more,
              "\"policy\":\"%s\",\"accepted\":%llu,\"processed\":%llu,\"dropped\":%llu,"
@@ -151,9 +152,7 @@ int main(int argc, char **argv)
              "\"message_bytes\":%llu,",
              policies[policy], (unsigned long long)a.accepted, (unsigned long long)a.processed,
              (unsigned long long)a.dropped, (unsigned long long)a.dead[TR_DEAD_REFUSED],
-             (unsigned long long)a.dead[TR_DEAD_MEMORY],
-             (unsigned long long)(a.dead[TR_DEAD_NO_ACTOR] + a.dead[TR_DEAD_STOPPED] +
-                                  a.dead[TR_DEAD_CLOSING]),
+             (unsigned long long)a.dead[TR_DEAD_MEMORY], (unsigned long long)dead,
              (unsigned long long)stats.delays, tr_accounts_balance(&a) ? "true" : "false",
              (unsigned long long)stats.message_bytes);
     ov_report(&run, "troupe", more, stdout);

@@ -299,7 +299,8 @@ static void a_race_is_found_and_shrunk(void **state)
     uint64_t seed = 0;
     while (!result.failed && seed < 20) {
         tri_test_result_fini(&result);
-        struct tri_sim_options options = {.seed = ++seed};
+        seed++;
+        struct tri_sim_options options = {.seed = seed};
         assert_true(tri_test_run(race, &options, &result));
     }
     assert_true(result.failed);
