@@ -20,7 +20,8 @@ static bool grow(struct tri_arena *arena, struct tri_pool_limit *limit, size_t s
         arena->pieces = pieces;
         arena->capacity = capacity;
     }
-    size_t want = arena->count ? 2 * arena->pieces[arena->count - 1].size : PIECE_LEAST;
+    size_t want = arena->pieces && arena->count ? 2 * arena->pieces[arena->count - 1].size
+                                                : PIECE_LEAST;
     if (want > PIECE_MOST)
         want = PIECE_MOST;
     if (want < size)
