@@ -11,8 +11,8 @@
 
 #include "troupe/actor.h"
 #include "troupe/api.h"
-#include "troupe/behaviour.h"
 #include "troupe/arena.h"
+#include "troupe/behaviour.h"
 #include "troupe/error.h"
 #include "troupe/event.h"
 #include "troupe/message.h"

@@ -22,7 +22,7 @@
 #define TRI_POOL_SEGMENT ((size_t)2 << 20)
 #define TRI_POOL_SMALL_CHUNKS 4u         /* the first ones come singly */
 #define TRI_POOL_CARVE ((size_t)4 << 10) /* fresh bytes put on the free list at a time */
-#ifndef TRI_POOL_RETURN_BATCH /* The interleaving tests make it small. */
+#ifndef TRI_POOL_RETURN_BATCH            /* The interleaving tests make it small. */
 #define TRI_POOL_RETURN_BATCH 32u
 #endif
 #define TRI_POOL_BLOCK_MAX ((size_t)64 << (TRI_POOL_CLASSES - 1))
