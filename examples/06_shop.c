@@ -190,7 +190,7 @@ int main(void)
     tr_send(root, till, parcel, .order_id = 21, .grams = 100);
     tr_send(root, till, closing_time);
     tr_send(root, till, parcel, .order_id = 22, .grams = 100);
-    struct till_total total;
+    struct till_total total = {0};
     tr_err err = tr_ask(root, till, TR_INTO(till_total, &total), 5000, till_get);
     if (err) {
         fprintf(stderr, "%s\n", tr_strerror(err));

@@ -1,6 +1,7 @@
 #include "core/arena.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "core/cold.h"
 #include "troupe/arena.h"
 
@@ -26,6 +27,7 @@ static bool grow(struct tri_arena *arena, struct tri_pool_limit *limit, size_t s
         want = PIECE_MOST;
     if (want < size)
         want = size;
+    TRI_ASSERT(arena->pieces != NULL && arena->count < arena->capacity);
     char *memory = tri_pool_map_huge(limit, want, false);
     if (!memory)
         return false;

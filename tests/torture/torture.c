@@ -5,6 +5,7 @@
  *
  * usage: torture [faults] [healthy actors] [endless loops]
  */
+#define CAMPAIGN_FAULTS 50000u /* from here on times and memory are judged */
 #define _GNU_SOURCE
 #undef NDEBUG /* assert() is one of the faults. */
 #include "troupe/troupe.h"
@@ -326,8 +327,12 @@ static bool judge(tr_system *sys, const struct people *p, uint64_t early_kb, uin
     good &= expect(t.failed[2] == p->asked[LOOP], "every endless loop was ended");
     good &= expect(n == t.faults - p->asked[LOOP], "every victim came back");
     good &= expect(complete && got == p->beats, "no healthy actor missed a message");
-    good &= expect(median < 100, "median recovery below 100 us");
-    good &= expect(late_kb <= early_kb + early_kb / 50, "memory flat within 2 %");
+    /* A short run, beside other tests, says nothing about times, nor about memory: the pools still
+     * grow. */
+    if (t.faults >= CAMPAIGN_FAULTS) {
+        good &= expect(median < 100, "median recovery below 100 us");
+        good &= expect(late_kb <= early_kb + early_kb / 50, "memory flat within 2 %");
+    }
     good &= expect(tr_accounts_balance(&accounts) && accounts.queued == 0,
                    "the message accounts balance");
     return good;
