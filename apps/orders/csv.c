@@ -47,7 +47,8 @@ static void refill(struct csv *csv)
     memmove(csv->buffer, csv->buffer + csv->at, csv->end - csv->at);
     csv->end -= csv->at;
     csv->at = 0;
-    while (csv->end < BUFFER_SIZE && !csv->ended) {
+    /* No more than that: what comes through a pipe is taken as it comes. */
+    while (csv->end < CSV_RECORD_MAX && !csv->ended) {
         long n = csv->source->read(csv->source, csv->buffer + csv->end, BUFFER_SIZE - csv->end,
                                    &csv->broken_why);
         csv->ended = n <= 0;
