@@ -104,7 +104,7 @@ def build_ractor():
     need("cargo", "install Rust 1.85 or newer; Debian's may be older")
     if version(["cargo", "--version"]) < (1, 85):
         raise Missing("cargo is older than 1.85, which ractor asks for")
-    call(["cargo", "build", "-q", "--release", "--locked", "--target-dir", built("ractor")],
+    call(["cargo", "build", "-q", "--release", "--target-dir", built("ractor")],
          cwd=source("ractor"))
 
 
