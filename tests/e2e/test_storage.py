@@ -47,6 +47,8 @@ class Storage(lib.Case):
     def test_file_size_limit(self):
         """A limit on the size of files works like a full disk, and needs no privileges."""
         for size in (4096, 60000, 300000, 1000000):
+            if size > 1000 * ORDERS:
+                continue # So few orders may fit.
             with self.subTest(size):
                 for path in self.dir.glob("books.db*"):
                     path.unlink()
