@@ -89,6 +89,11 @@ void tri_model_futex_wake(volatile void *p);
     TRI_CAS_(p, expected, desired, ok, fail, false)
 #define tri_cas_weak(p, expected, desired, ok, fail) TRI_CAS_(p, expected, desired, ok, fail, true)
 
+/* A fence, as an exchange on a place that all fences share: not weaker. */
+extern TRI_ATOMIC(uint32_t) tri_model_fence_word;
+#define tri_fence(order) ((void)tri_fetch_add(&tri_model_fence_word, 0u, (order)))
+#define tri_fence_after_rmw() tri_fence(TRI_SEQ_CST)
+
 static inline void tri_pause(void)
 {
     tri_model_pause();
@@ -118,6 +123,17 @@ static inline void tri_pause(void)
     atomic_compare_exchange_weak_explicit((p), (expected), (desired), (ok), (fail))
 
 #define tri_fence(order) atomic_thread_fence(order)
+
+/* A sequentially consistent fence right after a sequentially consistent exchange, compare-and-swap
+ * or addition, which on some processors is one already. */
+static inline void tri_fence_after_rmw(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    atomic_signal_fence(memory_order_seq_cst);
+#else
+    atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
 
 /* Tells the processor that this is a loop that waits for another one. */
 static inline void tri_pause(void)

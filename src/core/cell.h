@@ -52,8 +52,13 @@
 
 struct tri_cold;
 
-/* Whether a cell is to be told when its last child has ended. */
-enum tri_wants_gone { TRI_GONE_NO, TRI_GONE_AT_ONCE, TRI_GONE_IN_ORDER };
+/* Whether a cell waits for the end of its children (core/family.h). */
+#define TRI_GONE_NO 0u
+#define TRI_GONE_AT_ONCE 1u
+#define TRI_GONE_IN_ORDER 2u
+#define TRI_GONE_TOLD 4u /* one of them has told it, and it has not looked since */
+
+struct tri_children;
 
 struct tri_cell {
     /* Line 0: what a message needs. */
@@ -78,9 +83,9 @@ struct tri_cell {
         };
         uint32_t mode;
     };
-    uint16_t owner;          /* pool that `data` came from */
-    uint8_t wants_gone;      /* enum tri_wants_gone; under lock */
-    struct tri_block *first; /* next message to process */
+    uint16_t owner;                 /* pool that `data` came from */
+    TRI_ATOMIC(uint8_t) wants_gone; /* shared: TRI_GONE_… */
+    struct tri_block *first;        /* next message to process */
     const struct tr_actor *actor;
     void *data;                         /* state, then the spawn argument */
     TRI_ATOMIC(struct tri_block *) sys; /* shared: system messages, newest first */
@@ -91,13 +96,11 @@ struct tri_cell {
     struct tri_cell *run_next;
     struct tri_cold *cold;
     const struct tr_supervision *supervise;
-    uint64_t refused;          /* of the messages taken, not handled: dead letters */
-    TRI_ATOMIC(uint32_t) held; /* shared: 1: not idle, but waits for system messages only */
-    struct tri_spin lock;      /* guards the list of children */
-    uint32_t parent;
-    uint32_t child_first; /* newest first; under lock */
-    uint32_t sib_next;    /* under the parent's lock */
-    uint32_t sib_prev;
+    uint64_t refused;              /* of the messages taken, not handled: dead letters */
+    TRI_ATOMIC(uint32_t) held;     /* shared: 1: not idle, but waits for system messages only */
+    struct tri_spin lock;          /* of parents: see core/family.h */
+    TRI_ATOMIC(uint32_t) parent;   /* shared: its slot; 0: none, or this one has ended */
+    struct tri_children *children; /* NULL: never had one */
 };
 
 _Static_assert(sizeof(struct tri_cell) == 128, "a cell is two cache lines");

@@ -130,9 +130,7 @@ void tri_life_restart(struct tr_ctx *ctx, struct tri_cell *cell)
         memset(cell->data, 0, actor->state_size);
     cell->flags &= (uint16_t) ~(TRI_CELL_INITED | TRI_CELL_IDLE_TIMER);
     cell->flags |= TRI_CELL_RESTARTED;
-    tri_spin_lock(&cell->lock);
-    cell->wants_gone = TRI_GONE_NO;
-    tri_spin_unlock(&cell->lock);
+    tri_family_reopen(cell);
     tri_count(&ctx->counts.restarted, 1);
     tri_state_move(&cell->state, TRI_STARTING);
 }
@@ -259,7 +257,9 @@ void tri_life_end(struct tr_ctx *ctx, struct tri_cell *cell)
     }
     tri_life_drain_sys(ctx, cell); /* All of it is stale now. */
     /* First: a supervisor that reads our failure does so under its lock, while we are linked. */
-    tri_family_leave(ctx, cell);
+    tr_pid parent = tri_family_whose(ctx, cell);
+    tri_family_leave_locked(ctx, cell);
+    tri_family_free(cell);
     tri_cold_free(cell);
     tri_life_free_data(ctx, cell);
     tri_state_move(&cell->state, TRI_FREE);
@@ -270,6 +270,7 @@ void tri_life_end(struct tr_ctx *ctx, struct tri_cell *cell)
     tri_turn_recheck(ctx, cell);
     tri_slot_give(ctx, slot);
     tri_count(&ctx->counts.ended, 1);
+    tri_family_left(ctx, parent);
     if (proxy)
         proxy->ended(proxy, ctx);
 }
@@ -281,9 +282,10 @@ bool tri_life_end_plain(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_bl
         return false;
     uint32_t old_gen = tri_ctx_gen(ctx);
     uint32_t slot = cell->slot;
+    tr_pid parent = tri_family_whose(ctx, cell);
     free_generation(cell, old_gen);
     tri_ctx_leave(ctx);
-    tri_family_leave(ctx, cell);
+    tri_family_leave(cell);
     tri_life_free_data(ctx, cell);
     tri_state_move(&cell->state, TRI_STOPPING);
     tri_state_move(&cell->state, TRI_FREE);
@@ -302,6 +304,7 @@ bool tri_life_end_plain(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_bl
     tri_turn_recheck(ctx, cell);
     tri_slot_give(ctx, slot);
     tri_count(&ctx->counts.ended, 1);
+    tri_family_left(ctx, parent);
     return true;
 }
 

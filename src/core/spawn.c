@@ -99,9 +99,9 @@ static inline void clear_cell(struct tr_ctx *ctx, struct tri_cell *cell, uint32_
     cell->refused = 0;
     cell->cold = NULL;
     cell->supervise = NULL;
-    cell->parent = 0;
-    cell->child_first = 0;
-    cell->wants_gone = TRI_GONE_NO;
+    tri_store(&cell->parent, 0u, TRI_RELAXED);
+    cell->children = NULL;
+    tri_store(&cell->wants_gone, TRI_GONE_NO, TRI_RELAXED);
     cell->data = NULL;
     uint32_t gen = tri_load(&cell->gen, TRI_RELAXED) | TRI_GEN_ALIVE | odd;
     /* Release: who got the PID through other memory sees a cell that is ready for mail. */
@@ -171,10 +171,17 @@ static tr_err fill_cell(struct tr_ctx *ctx, struct tri_cell *cell, const struct 
     return TR_OK;
 }
 
+/* The actor that runs is the parent; the guardian is that of the outside world. */
+static tr_err join_parent(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    if (ctx->cell && !(ctx->cell->flags & TRI_CELL_GUARDIAN))
+        return tri_family_join(ctx, ctx->cell, cell);
+    return tri_family_join_guardian(ctx, cell);
+}
+
 /* Gives a cell to `args->actor`, which frees `owned` at its end, if that is not NULL. */
 static tr_pid start(struct tr_ctx *ctx, const struct tr_spawn_args *args, void *owned)
 {
-    struct tri_cell *parent = ctx->cell ? ctx->cell : ctx->sys->guardian;
     struct tri_cell *cell = take_cell(ctx, args->mailbox_max ? TRI_GEN_BOUNDED : 0);
     if (!cell) {
         tri_free(owned);
@@ -189,8 +196,8 @@ static tr_pid start(struct tr_ctx *ctx, const struct tr_spawn_args *args, void *
     }
     if (!err)
         err = fill_cell(ctx, cell, args);
-    if (!err && !tri_family_join(ctx, parent, cell))
-        err = TR_ECLOSING;
+    if (!err)
+        err = join_parent(ctx, cell);
     if (err) {
         abandon(ctx, cell);
         return tr_nobody(err);
@@ -238,9 +245,10 @@ static tr_pid spawn_plain(struct tr_ctx *ctx, const struct tr_spawn_args *args)
     cell->size_class = 0;
     cell->owner = ctx->id;
     tr_pid pid = tri_cell_pid(cell);
-    if (TRI_UNLIKELY(!tri_family_join(ctx, parent, cell))) {
+    tr_err err = tri_family_join(ctx, parent, cell);
+    if (TRI_UNLIKELY(err)) {
         abandon(ctx, cell);
-        return tr_nobody(TR_ECLOSING);
+        return tr_nobody(err);
     }
     parent->flags |= TRI_CELL_SPAWNED;
     begin(ctx, cell);
@@ -344,10 +352,9 @@ tr_pid tr_self(const tr_ctx *ctx)
 
 tr_pid tr_parent(const tr_ctx *ctx)
 {
-    if (!ctx->cell || ctx->cell->parent == 0)
+    if (!ctx->cell || tri_load(&ctx->cell->parent, TRI_RELAXED) == 0)
         return TR_NOBODY;
-    struct tri_cell *parent = tri_slot_cell(&ctx->sys->slots, ctx->cell->parent);
-    return parent ? tri_cell_pid(parent) : TR_NOBODY;
+    return tri_cell_pid(tri_family_parent(ctx, ctx->cell));
 }
 
 tr_pid tr_sender(const tr_ctx *ctx)

@@ -437,13 +437,13 @@ static bool turn_slow(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t *handl
     tri_life_drain_sys(ctx, cell);
     if (cell->flags & TRI_CELL_STOP)
         tri_life_stop(ctx, cell, TR_OK);
-    if (cell->state == TRI_RESTARTING && !tri_family_any(cell))
+    if (cell->state == TRI_RESTARTING && !tri_family_any(ctx, cell))
         tri_life_restart(ctx, cell);
     if (cell->state == TRI_STARTING)
         tri_life_init(ctx, cell);
     if (cell->flags & TRI_CELL_STOP)
         return true; /* Out of init. */
-    if (cell->state == TRI_STOPPING && !tri_family_any(cell)) {
+    if (cell->state == TRI_STOPPING && !tri_family_any(ctx, cell)) {
         tri_life_end(ctx, cell);
         return false;
     }

@@ -136,6 +136,8 @@ static uintptr_t home_of(const volatile void *p)
     return (uintptr_t)p;
 }
 
+TRI_ATOMIC(uint32_t) tri_model_fence_word;
+
 void tri_model_word(const volatile void *p)
 {
     if (word_count == WORDS_MAX || (uintptr_t)p % 8 != 0)
