@@ -187,8 +187,19 @@ struct tr_spawn_args {
  * why: TR_EEXIST (the name is taken), TR_EFULL (the table is), TR_ENOMEM, TR_EINVAL,
  * TR_ECLOSING.
  */
-#define tr_spawn(ctx, ...) tr_spawn_((ctx), TR_BODY_(tr_spawn_args, .actor = __VA_ARGS__))
+#define tr_spawn(ctx, ...)                                                                 \
+    TR_PICK_(__VA_ARGS__, TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_N_, \
+             TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_N_, \
+             TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_N_, \
+             TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_N_, \
+             TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_N_, \
+             TR_SPAWN_N_, TR_SPAWN_N_, TR_SPAWN_1_, 0)                                     \
+    (ctx, __VA_ARGS__)
+/* An actor alone: no structure is filled for it. */
+#define TR_SPAWN_1_(ctx, actor) tr_spawn_actor_((ctx), (actor))
+#define TR_SPAWN_N_(ctx, ...) tr_spawn_((ctx), TR_BODY_(tr_spawn_args, .actor = __VA_ARGS__))
 TR_API tr_pid tr_spawn_(tr_ctx *ctx, const struct tr_spawn_args *args) TR_MUST_USE;
+TR_API tr_pid tr_spawn_actor_(tr_ctx *ctx, const struct tr_actor *actor) TR_MUST_USE;
 
 /* tr_spawn_group(ctx, pids, count, .route = TR_ROUTE_RANDOM, …): a router in front of actors that
  * are there already; at least the route is given. A group may be empty at first. */

@@ -2,7 +2,8 @@
 
 #include "base/alloc.h"
 
-#define CAPACITY_MIN 6u /* 64 bytes */
+#define CAPACITY_MIN 14u /* 128 bytes */
+#define SAMPLES 16u
 
 /* ---- The list ------------------------------------------------------------ */
 
@@ -43,13 +44,28 @@ static void strike_off_ended(const struct tr_ctx *ctx, const struct tri_cell *pa
     children->count = kept;
 }
 
+/* Whether it seems that half of the list has ended, by a look at some. */
+static bool worth_striking(const struct tr_ctx *ctx, const struct tri_cell *parent,
+                           const struct tri_children *children)
+{
+    uint32_t step = children->count / SAMPLES + 1;
+    uint32_t looked = 0;
+    uint32_t ended = 0;
+    for (uint32_t i = 0; i < children->count; i += step) {
+        ended += !linked(ctx, parent, children->list[i]);
+        looked++;
+    }
+    return 2 * ended >= looked;
+}
+
 bool tri_family_make_room(struct tr_ctx *ctx, struct tri_cell *parent)
 {
     struct tri_children *children = parent->children;
     uint32_t count = 0;
     uint32_t capacity = CAPACITY_MIN;
     if (children) {
-        strike_off_ended(ctx, parent, children);
+        if (worth_striking(ctx, parent, children))
+            strike_off_ended(ctx, parent, children);
         count = children->count;
         capacity = children->capacity;
         if (count <= capacity / 2) /* So the next look is far away. */

@@ -221,9 +221,8 @@ static inline bool plain_args(const struct tr_spawn_args *args)
 
 /* The path of most spawns: a plain actor with little state, as a child of another. Nobody when it
  * is not so simple. */
-static tr_pid spawn_plain(struct tr_ctx *ctx, const struct tr_spawn_args *args)
+TRI_HOT_INLINE tr_pid spawn_plain(struct tr_ctx *ctx, const struct tr_actor *actor, const void *arg)
 {
-    const struct tr_actor *actor = args->actor;
     struct tri_cell *parent = ctx->cell;
     size_t state_size = (actor->state_size + 7) & ~(size_t)7;
     size_t size = state_size + actor->arg_size;
@@ -237,8 +236,8 @@ static tr_pid spawn_plain(struct tr_ctx *ctx, const struct tr_spawn_args *args)
     ctx->slot_count--;
     ctx->pool.free[0] = data->next;
     memset(data, 0, 64);
-    if (actor->arg_size && args->arg)
-        memcpy((char *)data + state_size, args->arg, actor->arg_size);
+    if (actor->arg_size && arg)
+        memcpy((char *)data + state_size, arg, actor->arg_size);
     clear_cell(ctx, cell, 0);
     cell->actor = actor;
     cell->data = data;
@@ -288,16 +287,34 @@ tr_pid tri_spawn(struct tr_ctx *ctx, const struct tr_spawn_args *args)
     return pid;
 }
 
-tr_pid tr_spawn_(tr_ctx *ctx, const struct tr_spawn_args *args)
+/* After the middleware, where there is one. */
+static tr_pid spawn_shown(struct tr_ctx *ctx, const struct tr_spawn_args *args)
 {
-    if (TRI_LIKELY(plain_args(args))) {
-        tr_pid pid = spawn_plain(ctx, args);
-        if (TRI_LIKELY(pid.bits != 0))
-            return pid;
-    }
     if ((ctx->sys->shown & TRI_SHOW_SPAWN) && !ctx->showing)
         return tri_middleware_spawn(ctx, args);
     return tri_spawn(ctx, args);
+}
+
+tr_pid tr_spawn_(tr_ctx *ctx, const struct tr_spawn_args *args)
+{
+    if (TRI_LIKELY(plain_args(args))) {
+        tr_pid pid = spawn_plain(ctx, args->actor, args->arg);
+        if (TRI_LIKELY(pid.bits != 0))
+            return pid;
+    }
+    return spawn_shown(ctx, args);
+}
+
+static __attribute__((noinline)) tr_pid spawn_odd(struct tr_ctx *ctx, const struct tr_actor *actor)
+{
+    const struct tr_spawn_args args = {.actor = actor};
+    return spawn_shown(ctx, &args);
+}
+
+tr_pid tr_spawn_actor_(tr_ctx *ctx, const struct tr_actor *actor)
+{
+    tr_pid pid = actor ? spawn_plain(ctx, actor, NULL) : TR_NOBODY;
+    return TRI_LIKELY(pid.bits != 0) ? pid : spawn_odd(ctx, actor);
 }
 
 /* ---- Cells that are no user's actors -------------------------------------- */
