@@ -48,6 +48,8 @@ static void strike_off_ended(const struct tr_ctx *ctx, const struct tri_cell *pa
 static bool worth_striking(const struct tr_ctx *ctx, const struct tri_cell *parent,
                            const struct tri_children *children)
 {
+    if (children->count <= SAMPLES)
+        return true;
     uint32_t step = children->count / SAMPLES + 1;
     uint32_t looked = 0;
     uint32_t ended = 0;

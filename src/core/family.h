@@ -64,14 +64,19 @@ static inline tr_err tri_family_join(struct tr_ctx *ctx, struct tri_cell *parent
     /* Relaxed: only the owner changes that bit. */
     if (TRI_UNLIKELY(tri_load(&parent->wants_gone, TRI_RELAXED) != TRI_GONE_NO))
         return TR_ECLOSING;
-    if (TRI_UNLIKELY(!children || children->count == children->capacity)) {
+    uint32_t count = children ? children->count : 0;
+    if (count > 0 && (uint32_t)children->list[count - 1].bits == child->slot) {
+        count--; /* A slot that comes straight back: its tenant before has ended. */
+    } else if (TRI_UNLIKELY(!children || count == children->capacity)) {
         if (!tri_family_make_room(ctx, parent))
             return TR_ENOMEM;
         children = parent->children;
+        count = children->count;
     }
     /* Relaxed: read by the parent, here, and by the child, which is published later. */
     tri_store(&child->parent, parent->slot, TRI_RELAXED);
-    children->list[children->count++] = tri_cell_pid(child);
+    children->list[count] = tri_cell_pid(child);
+    children->count = count + 1;
     return TR_OK;
 }
 

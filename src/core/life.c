@@ -277,8 +277,8 @@ void tri_life_end(struct tr_ctx *ctx, struct tri_cell *cell)
 
 bool tri_life_end_plain(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *done)
 {
-    if (cell->cold || cell->actor->stop || cell->actor->stopping ||
-        tri_load(&cell->sys, TRI_RELAXED))
+    const struct tr_actor *actor = cell->actor;
+    if (cell->cold || actor->stop || actor->stopping || tri_load(&cell->sys, TRI_RELAXED))
         return false;
     uint32_t old_gen = tri_ctx_gen(ctx);
     uint32_t slot = cell->slot;
@@ -287,8 +287,8 @@ bool tri_life_end_plain(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_bl
     tri_ctx_leave(ctx);
     tri_family_leave(cell);
     tri_life_free_data(ctx, cell);
-    tri_state_move(&cell->state, TRI_STOPPING);
-    tri_state_move(&cell->state, TRI_FREE);
+    tri_state_step(&cell->state, TRI_RUNNING, TRI_STOPPING);
+    tri_state_step(&cell->state, TRI_STOPPING, TRI_FREE);
     cell->actor = NULL;
     cell->supervise = NULL;
     cell->flags = 0;

@@ -91,18 +91,13 @@ static tr_err check_args(struct tr_ctx *ctx, const struct tr_spawn_args *args)
     return TR_OK;
 }
 
-/* Makes a tenant of a claimed cell, with everything at its start. */
+/* Makes a tenant of a claimed cell. What a tenant may have had is zero again since its end. */
 static inline void clear_cell(struct tr_ctx *ctx, struct tri_cell *cell, uint32_t odd)
 {
-    cell->flags = 0;
+    TRI_ASSERT(!cell->cold && !cell->children);
+    cell->flags = 0; /* These are of messages that were turned away meanwhile, too. */
     cell->taken = 0;
     cell->refused = 0;
-    cell->cold = NULL;
-    cell->supervise = NULL;
-    tri_store(&cell->parent, 0u, TRI_RELAXED);
-    cell->children = NULL;
-    tri_store(&cell->wants_gone, TRI_GONE_NO, TRI_RELAXED);
-    cell->data = NULL;
     uint32_t gen = tri_load(&cell->gen, TRI_RELAXED) | TRI_GEN_ALIVE | odd;
     /* Release: who got the PID through other memory sees a cell that is ready for mail. */
     tri_store(&cell->pid_bits, (uint64_t)gen << 32 | cell->slot, TRI_RELEASE);
@@ -121,10 +116,10 @@ static struct tri_cell *take_cell(struct tr_ctx *ctx, uint32_t odd)
 static inline void begin(struct tr_ctx *ctx, struct tri_cell *cell)
 {
     if (cell->actor->init) {
-        tri_state_move(&cell->state, TRI_STARTING);
+        tri_state_step(&cell->state, TRI_FREE, TRI_STARTING);
     } else {
         cell->flags |= TRI_CELL_INITED;
-        tri_state_move(&cell->state, TRI_RUNNING);
+        tri_state_step(&cell->state, TRI_FREE, TRI_RUNNING);
     }
     tri_schedule(ctx, cell);
 }

@@ -19,7 +19,7 @@
  *   children gone
  *
  * A healthy actor goes through BACKOFF and RESTARTING too when a sibling's failure restarts it.
- * tri_state_move() checks every step against the table in state.c.
+ * tri_state_move() checks every step against the table below.
  */
 #ifndef TROUPE_CORE_STATE_H
 #define TROUPE_CORE_STATE_H
@@ -46,8 +46,21 @@ enum tri_state {
 };
 
 const char *tri_state_name(enum tri_state state);
-/* For each state, the set of those that may follow. */
-extern const uint8_t tri_state_next[TRI_STATE_COUNT];
+#define TRI_TO_(s) (1u << (s))
+/* For each state, the set of those that may follow. Here, so that a step between two states that
+ * the compiler knows costs nothing. */
+static const uint8_t tri_state_next[TRI_STATE_COUNT] = {
+    [TRI_FREE] = TRI_TO_(TRI_STARTING) | TRI_TO_(TRI_RUNNING),
+    [TRI_STARTING] = TRI_TO_(TRI_RUNNING) | TRI_TO_(TRI_SUSPENDED) | TRI_TO_(TRI_STOPPING) |
+                     TRI_TO_(TRI_RESTARTING),
+    [TRI_RUNNING] = TRI_TO_(TRI_SUSPENDED) | TRI_TO_(TRI_BACKOFF) | TRI_TO_(TRI_STOPPING) |
+                    TRI_TO_(TRI_RESTARTING),
+    [TRI_SUSPENDED] = TRI_TO_(TRI_RUNNING) | TRI_TO_(TRI_BACKOFF) | TRI_TO_(TRI_RESTARTING) |
+                      TRI_TO_(TRI_STOPPING),
+    [TRI_BACKOFF] = TRI_TO_(TRI_RESTARTING) | TRI_TO_(TRI_STOPPING),
+    [TRI_RESTARTING] = TRI_TO_(TRI_STARTING) | TRI_TO_(TRI_STOPPING),
+    [TRI_STOPPING] = TRI_TO_(TRI_FREE),
+};
 
 static inline bool tri_state_may(enum tri_state from, enum tri_state to)
 {
@@ -59,6 +72,13 @@ static inline bool tri_state_may(enum tri_state from, enum tri_state to)
 static inline void tri_state_move(uint8_t *state, enum tri_state to)
 {
     TRI_ASSERT(tri_state_may((enum tri_state) * state, to));
+    *state = (uint8_t)to;
+}
+
+/* The same from a state that the caller knows: checked when compiled, but for where it starts. */
+static inline void tri_state_step(uint8_t *state, enum tri_state from, enum tri_state to)
+{
+    TRI_ASSERT(*state == from && tri_state_may(from, to));
     *state = (uint8_t)to;
 }
 

@@ -126,25 +126,11 @@ static uint64_t handle_again(struct tr_ctx *ctx, struct tri_cell *cell)
 
 /* ---- The short path ------------------------------------------------------ */
 
-/* Out of line: a system message came while the cell was on its way out. */
-static __attribute__((noinline, cold)) void rescue(struct tr_ctx *ctx, struct tri_cell *cell)
+void tri_turn_rescue(struct tr_ctx *ctx, struct tri_cell *cell)
 {
     uint32_t held = 1;
     if (tri_mailbox_claim(cell) || tri_cas_strong(&cell->held, &held, 0u, TRI_SEQ_CST, TRI_RELAXED))
         tri_schedule(ctx, cell);
-}
-
-TRI_HOT_INLINE void recheck(struct tr_ctx *ctx, struct tri_cell *cell)
-{
-    /* Sequentially consistent, after the store that made the cell idle or held: the sender of
-     * a system message does it the other way round, so one of the two sees the other. */
-    if (TRI_UNLIKELY(tri_load(&cell->sys, TRI_SEQ_CST) != NULL))
-        rescue(ctx, cell);
-}
-
-void tri_turn_recheck(struct tr_ctx *ctx, struct tri_cell *cell)
-{
-    recheck(ctx, cell);
 }
 
 /* How the short path is left; LEAVE_NOT: it is not. */
@@ -164,9 +150,8 @@ static __attribute__((noinline)) void handle_odd(struct tr_ctx *ctx, struct tri_
 static __attribute__((noinline)) enum leave settle(struct tr_ctx *ctx, struct tri_cell *cell,
                                                    struct tri_block *block, tr_err err)
 {
-    const uint16_t plain_end = TRI_CELL_STOP | TRI_CELL_INITED;
-    if (cell->flags == plain_end && !err && !ctx->unhandled && !ctx->stashed &&
-        cell->state == TRI_RUNNING && tri_life_end_plain(ctx, cell, block)) {
+    if ((cell->mode & TRI_MODE_END_MASK) == TRI_MODE_PLAIN_END && !err && !ctx->unhandled &&
+        !ctx->stashed && tri_life_end_plain(ctx, cell, block)) {
         ctx->attention = false;
         return LEAVE_ENDED;
     }
@@ -505,7 +490,7 @@ static __attribute__((noinline)) void turn_odd(struct tr_ctx *ctx, struct tri_ce
             cell->cold->active_ns = tri_ctx_now_ns(ctx);
         enum leave leave = turn_short(ctx, cell, max - handled);
         if (leave == LEAVE_IDLE)
-            recheck(ctx, cell);
+            tri_turn_recheck(ctx, cell);
         if (leave == LEAVE_TURN_OVER)
             tri_life_requeue(ctx, cell);
         if (leave != LEAVE_ODD)
@@ -521,7 +506,7 @@ TRI_HOT_INLINE void turn(struct tr_ctx *ctx, struct tri_cell *cell, uint64_t max
                    tri_load(&cell->sys, TRI_RELAXED) == NULL))
         leave = turn_short(ctx, cell, max);
     if (TRI_LIKELY(leave == LEAVE_IDLE))
-        recheck(ctx, cell);
+        tri_turn_recheck(ctx, cell);
     else if (leave == LEAVE_TURN_OVER)
         tri_life_requeue(ctx, cell);
     else if (leave == LEAVE_ODD)

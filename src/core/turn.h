@@ -4,6 +4,7 @@
 #ifndef TROUPE_CORE_TURN_H
 #define TROUPE_CORE_TURN_H
 
+#include "base/assert.h"
 #include "core/ctx.h"
 
 /* A turn ends after so many messages, */
@@ -23,7 +24,16 @@ uint32_t tri_turn_chain(struct tri_worker *worker, struct tri_cell *cell, uint32
 /* One message, or one batch, of a stepped system; never on the short path. */
 uint64_t tri_turn_stepped(struct tr_ctx *ctx, struct tri_cell *cell);
 
+/* Its rare half: a system message came while the cell was on its way out. */
+__attribute__((cold)) void tri_turn_rescue(struct tr_ctx *ctx, struct tri_cell *cell);
+
 /* Makes sure that a cell which just went idle or was held does not miss a system message. */
-void tri_turn_recheck(struct tr_ctx *ctx, struct tri_cell *cell);
+TRI_HOT_INLINE void tri_turn_recheck(struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    /* Sequentially consistent, after the store that made the cell idle or held: the sender of
+     * a system message does it the other way round, so one of the two sees the other. */
+    if (TRI_UNLIKELY(tri_load(&cell->sys, TRI_SEQ_CST) != NULL))
+        tri_turn_rescue(ctx, cell);
+}
 
 #endif
