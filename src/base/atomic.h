@@ -89,7 +89,7 @@ void tri_model_futex_wake(volatile void *p);
     TRI_CAS_(p, expected, desired, ok, fail, false)
 #define tri_cas_weak(p, expected, desired, ok, fail) TRI_CAS_(p, expected, desired, ok, fail, true)
 
-/* A fence, as an exchange on a place that all fences share: not weaker. */
+/* A fence, as an addition to a place that all fences share: as strong for what is atomic. */
 extern TRI_ATOMIC(uint32_t) tri_model_fence_word;
 #define tri_fence(order) ((void)tri_fetch_add(&tri_model_fence_word, 0u, (order)))
 #define tri_fence_after_rmw() tri_fence(TRI_SEQ_CST)

@@ -254,7 +254,7 @@ static void so_do_turns_of_three_threads(void **state)
 static void weaker_turns_are_found(void **state)
 {
     /* Only what keeps the wake-up of a cell: the rest has tests of its own. */
-    static const char *const only[] = {"tri_mailbox_claim cas failing", "recheck load",
+    static const char *const only[] = {"tri_mailbox_claim cas failing", "tri_turn_recheck load",
                                        "tri_mailbox_leave cas",         "tri_sys_push cas",
                                        "tri_life_drain_sys rmw",        NULL};
     static const struct tri_program *const programs[] = {&note_and_stop, &note_from_outside, NULL};
