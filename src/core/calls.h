@@ -34,25 +34,44 @@ struct tri_calls {
 /* Makes room for one more; false when there are TRI_CALLS_MAX or memory is out. */
 bool tri_calls_grow(struct tri_calls *calls);
 
-/* The new call's number; 0 when there is no room. */
-TRI_HOT_INLINE uint64_t tri_calls_add(struct tri_calls *calls, tr_pid to, uint64_t deadline_ns,
-                                      uint64_t probe_ns)
+/* Whether tri_calls_reuse() may be called. */
+TRI_HOT_INLINE bool tri_calls_reusable(const struct tri_calls *calls)
 {
-    uint32_t index = calls->free - 1;
-    if (TRI_LIKELY(calls->free != 0)) {
-        calls->free = calls->items[index].next_free;
-    } else {
-        if (calls->used == calls->capacity && !tri_calls_grow(calls))
-            return 0;
-        index = calls->used++;
-    }
+    return calls->free != 0;
+}
+
+/* Fills item `index`; the new call's number. */
+TRI_HOT_INLINE uint64_t tri_calls_fill(struct tri_calls *calls, uint32_t index, tr_pid to,
+                                       uint64_t deadline_ns, uint64_t probe_ns)
+{
     struct tri_call *call = &calls->items[index];
-    call->number = ++calls->sequence << 16 | index;
+    uint64_t number = ++calls->sequence << 16 | index;
+    call->number = number;
     call->deadline_ns = deadline_ns;
     call->probe_ns = probe_ns;
     call->to = to;
     calls->count++;
-    return call->number;
+    return number;
+}
+
+/* The number of a new call in the place of one that is over. */
+TRI_HOT_INLINE uint64_t tri_calls_reuse(struct tri_calls *calls, tr_pid to, uint64_t deadline_ns,
+                                        uint64_t probe_ns)
+{
+    uint32_t index = calls->free - 1;
+    calls->free = calls->items[index].next_free;
+    return tri_calls_fill(calls, index, to, deadline_ns, probe_ns);
+}
+
+/* The new call's number; 0 when there is no room. */
+TRI_HOT_INLINE uint64_t tri_calls_add(struct tri_calls *calls, tr_pid to, uint64_t deadline_ns,
+                                      uint64_t probe_ns)
+{
+    if (TRI_LIKELY(tri_calls_reusable(calls)))
+        return tri_calls_reuse(calls, to, deadline_ns, probe_ns);
+    if (calls->used == calls->capacity && !tri_calls_grow(calls))
+        return 0;
+    return tri_calls_fill(calls, calls->used++, to, deadline_ns, probe_ns);
 }
 
 /* False if the call is over. */

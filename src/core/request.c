@@ -70,9 +70,10 @@ uint64_t tr_request_copy_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, const str
     return call;
 }
 
-uint64_t tr_request_block_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, struct tr_block_ *small)
+/* The first request of an actor, and those that are odd in another way. */
+static __attribute__((noinline)) uint64_t request_odd(struct tr_ctx *ctx, tr_pid to,
+                                                      unsigned timeout_ms, struct tri_block *block)
 {
-    struct tri_block *block = (struct tri_block *)(void *)small;
     uint64_t call = open_request(ctx, to, timeout_ms);
     if (TRI_UNLIKELY(!call)) {
         tri_pool_put_own(&ctx->pool, block, 0);
@@ -81,6 +82,45 @@ uint64_t tr_request_block_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, struct t
     }
     block->call = call;
     tri_deliver_tagged(ctx, to, block, ctx->tag | TRI_TAG_FLAGS(TRI_BLOCK_REQUEST));
+    return call;
+}
+
+static __attribute__((noinline)) uint64_t request_deliver(struct tr_ctx *ctx, tr_pid to,
+                                                          struct tri_block *block, uint64_t call)
+{
+    tri_deliver_odd(ctx, to, block);
+    return call;
+}
+
+static __attribute__((noinline)) uint64_t request_schedule(struct tr_ctx *ctx,
+                                                           struct tri_cell *cell, uint64_t call)
+{
+    tri_schedule(ctx, cell);
+    return call;
+}
+
+/* Nothing but jumps leaves the short path, so that it saves no registers. */
+uint64_t tr_request_block_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, struct tr_block_ *small)
+{
+    struct tri_block *block = (struct tri_block *)(void *)small;
+    struct tri_cold *cold = ctx->cell ? ctx->cell->cold : NULL;
+    if (TRI_UNLIKELY(!cold || !tri_calls_reusable(&cold->calls) || !cold->call_timer.armed ||
+                     timeout_ms - 1 >= TR_TIMEOUT_MS_MAX || ctx->sys->config.manual))
+        return request_odd(ctx, to, timeout_ms, block);
+    uint64_t now = tri_ctx_now_ns(ctx);
+    uint64_t call = tri_calls_reuse(&cold->calls, to, now + (uint64_t)timeout_ms * NS_PER_MS,
+                                    now + TRI_CALL_GRACE_NS);
+    bool odd;
+    block->call = call;
+    struct tri_cell *runnable = tri_deliver_short(
+        ctx, to, block, ctx->tag | TRI_TAG_FLAGS(TRI_BLOCK_REQUEST), &odd);
+    if (TRI_UNLIKELY(odd))
+        return request_deliver(ctx, to, block, call);
+    if (!runnable)
+        return call;
+    if (TRI_UNLIKELY(ctx->worker->handoff != NULL))
+        return request_schedule(ctx, runnable, call);
+    ctx->worker->handoff = runnable;
     return call;
 }
 

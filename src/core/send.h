@@ -78,9 +78,11 @@ void tri_dead_letter_event(struct tr_ctx *ctx, tr_pid to, tr_pid from, const str
 /* The slow half of tri_deliver(): nobody there, a bounded mailbox, middleware, or the end. */
 void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_block *block);
 
-/* The same for a block whose tag is known, and not stored yet. */
-TRI_HOT_INLINE void tri_deliver_tagged(struct tr_ctx *ctx, tr_pid to, struct tri_block *block,
-                                       uint32_t tag)
+/* The short half of delivering a block whose tag is known, and not stored yet: the cell that it
+ * made runnable, or NULL. *ret_odd: it did not deliver it, tri_deliver_odd() must. */
+TRI_HOT_INLINE struct tri_cell *tri_deliver_short(struct tr_ctx *ctx, tr_pid to,
+                                                  struct tri_block *block, uint32_t tag,
+                                                  bool *ret_odd)
 {
     uint32_t gen = (uint32_t)(to.bits >> 32);
     uint32_t slot = (uint32_t)to.bits;
@@ -89,19 +91,27 @@ TRI_HOT_INLINE void tri_deliver_tagged(struct tr_ctx *ctx, tr_pid to, struct tri
      * have to wait if they were stored one by one. */
     block->address = TRI_ADDRESS(gen, tag);
     tri_count(&ctx->counts.accepted, 1);
-    if (TRI_UNLIKELY(slot >= tri_load(&slots->count, TRI_ACQUIRE) || (gen & TRI_GEN_ODD))) {
-        tri_deliver_odd(ctx, to, block);
-        return;
-    }
+    *ret_odd = true;
+    if (TRI_UNLIKELY(slot >= tri_load(&slots->count, TRI_ACQUIRE) || (gen & TRI_GEN_ODD)))
+        return NULL;
     struct tri_cell *cell = &slots->cells[slot];
     /* Relaxed: a hint that spares most stale messages the queue. The receiver checks the
      * generation in the message again. */
-    if (TRI_UNLIKELY(tri_load(&cell->gen, TRI_RELAXED) != gen)) {
+    if (TRI_UNLIKELY(tri_load(&cell->gen, TRI_RELAXED) != gen))
+        return NULL;
+    *ret_odd = false;
+    return tri_mailbox_push(cell, block) ? cell : NULL;
+}
+
+TRI_HOT_INLINE void tri_deliver_tagged(struct tr_ctx *ctx, tr_pid to, struct tri_block *block,
+                                       uint32_t tag)
+{
+    bool odd;
+    struct tri_cell *runnable = tri_deliver_short(ctx, to, block, tag, &odd);
+    if (TRI_UNLIKELY(odd))
         tri_deliver_odd(ctx, to, block);
-        return;
-    }
-    if (tri_mailbox_push(cell, block))
-        tri_schedule(ctx, cell);
+    else if (runnable)
+        tri_schedule(ctx, runnable);
 }
 
 /* The same after the middleware. */
