@@ -272,14 +272,20 @@ struct tr_system {
 
 uint64_t tri_sys_mono_ns(const struct tr_system *sys);
 
-/* The clock as this context last saw it; within 10 ms of the truth. */
+/* The clock as a worker's thread last saw it; within 10 ms of the truth. */
+static inline uint64_t tri_worker_now_ns(const struct tri_worker *worker)
+{
+    /* Relaxed: a coarse clock; the monitor moves it on while a handler runs. */
+    uint64_t tick = tri_load(&worker->ctx.sys->tick_ns, TRI_RELAXED);
+    return tick > worker->now_ns ? tick : worker->now_ns;
+}
+
+/* The same of any context. */
 static inline uint64_t tri_ctx_now_ns(const struct tr_ctx *ctx)
 {
     if (__builtin_expect(!ctx->worker || ctx->sys->config.manual, 0))
         return tri_sys_mono_ns(ctx->sys);
-    /* Relaxed: a coarse clock; the monitor moves it on while a handler runs. */
-    uint64_t tick = tri_load(&ctx->sys->tick_ns, TRI_RELAXED);
-    return tick > ctx->worker->now_ns ? tick : ctx->worker->now_ns;
+    return tri_worker_now_ns(ctx->worker);
 }
 
 #endif

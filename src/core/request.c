@@ -107,7 +107,7 @@ uint64_t tr_request_block_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, struct t
     if (TRI_UNLIKELY(!cold || !tri_calls_reusable(&cold->calls) || !cold->call_timer.armed ||
                      timeout_ms - 1 >= TR_TIMEOUT_MS_MAX || ctx->sys->config.manual))
         return request_odd(ctx, to, timeout_ms, block);
-    uint64_t now = tri_ctx_now_ns(ctx);
+    uint64_t now = tri_worker_now_ns(ctx->worker); /* Actors run on workers. */
     uint64_t call = tri_calls_reuse(&cold->calls, to, now + (uint64_t)timeout_ms * NS_PER_MS,
                                     now + TRI_CALL_GRACE_NS);
     bool odd;
