@@ -84,10 +84,16 @@ bool tri_family_make_room(struct tr_ctx *ctx, struct tri_cell *parent)
     return true;
 }
 
+void tri_family_reopen(struct tri_cell *cell)
+{
+    tri_store(&cell->wants_gone, TRI_GONE_NO, TRI_RELAXED); /* No child is left to see it. */
+}
+
 void tri_family_free(struct tri_cell *cell)
 {
     tri_free(cell->children);
     cell->children = NULL;
+    tri_family_reopen(cell); /* For the slot's next tenant. */
 }
 
 tr_err tri_family_join_guardian(struct tr_ctx *ctx, struct tri_cell *child)
@@ -131,11 +137,6 @@ void tri_family_stop(struct tr_ctx *ctx, struct tri_cell *cell)
         tri_family_tell(ctx, cell, TRI_SYS_STOP, TR_OK, 0);
 }
 
-void tri_family_reopen(struct tri_cell *cell)
-{
-    tri_store(&cell->wants_gone, TRI_GONE_NO, TRI_RELAXED); /* There are no children to see it. */
-}
-
 bool tri_family_any(struct tr_ctx *ctx, struct tri_cell *cell)
 {
     bool any = false;
@@ -174,7 +175,7 @@ void tri_family_leave_locked(struct tr_ctx *ctx, struct tri_cell *child)
     tri_spin_unlock(&parent->lock);
 }
 
-void tri_family_tell_gone(struct tr_ctx *ctx, struct tri_cell *parent, tr_pid pid)
+void tri_family_tell_gone(struct tr_ctx *ctx, struct tri_cell *parent)
 {
     uint8_t wants = tri_load(&parent->wants_gone, TRI_RELAXED);
     /* One message is enough until the parent has looked. Sequentially consistent: who finds the
@@ -182,7 +183,8 @@ void tri_family_tell_gone(struct tr_ctx *ctx, struct tri_cell *parent, tr_pid pi
     while (wants != TRI_GONE_NO && !(wants & TRI_GONE_TOLD)) {
         if (tri_cas_weak(&parent->wants_gone, &wants, (uint8_t)(wants | TRI_GONE_TOLD), TRI_SEQ_CST,
                          TRI_RELAXED)) {
-            tri_sys_send(ctx, pid, TRI_SYS_CHILDREN_GONE, TR_NOBODY, 0);
+            /* Whose bit that is, or a later tenant, who will find nothing new. */
+            tri_sys_send(ctx, tri_cell_pid(parent), TRI_SYS_CHILDREN_GONE, TR_NOBODY, 0);
             return;
         }
     }

@@ -49,6 +49,7 @@ void tri_family_tell(struct tr_ctx *ctx, struct tri_cell *cell, enum tri_sys_kin
 void tri_family_stop(struct tr_ctx *ctx, struct tri_cell *cell);
 /* Takes children again. */
 void tri_family_reopen(struct tri_cell *cell);
+/* At the end of an actor. */
 void tri_family_free(struct tri_cell *cell);
 
 /* Makes room in the list of a parent: strikes off who has ended, or grows. Owner only. */
@@ -80,10 +81,10 @@ static inline tr_err tri_family_join(struct tr_ctx *ctx, struct tri_cell *parent
     return TR_OK;
 }
 
-/* Who is to be told that a child has ended, if it asked: kept beyond the child's own end. */
-static inline tr_pid tri_family_whose(const struct tr_ctx *ctx, const struct tri_cell *child)
+/* The slot of who may wait for a child's end: to be kept beyond it. 0: nobody. */
+static inline uint32_t tri_family_whose(const struct tri_cell *child)
 {
-    return tri_cell_pid(tri_family_parent(ctx, child)); /* Outlives us while we are linked. */
+    return tri_load(&child->parent, TRI_RELAXED); /* Ours. */
 }
 
 /* Unlinks a child that has no cold part; tri_family_left() follows after an exchange or a
@@ -97,17 +98,17 @@ static inline void tri_family_leave(struct tri_cell *child)
 void tri_family_leave_locked(struct tr_ctx *ctx, struct tri_cell *child);
 
 /* The slow half of tri_family_left(). */
-void tri_family_tell_gone(struct tr_ctx *ctx, struct tri_cell *parent, tr_pid pid);
+void tri_family_tell_gone(struct tr_ctx *ctx, struct tri_cell *parent);
 
-/* After a child has let go of its cell: tells `parent` (tri_family_whose()) if it waits. */
-static inline void tri_family_left(struct tr_ctx *ctx, tr_pid pid)
+/* After a child has let go of its cell: tells the parent in `slot` if it waits. If that has ended
+ * already and the slot has another tenant that waits, this one looks once more than it need. */
+static inline void tri_family_left(struct tr_ctx *ctx, uint32_t slot)
 {
-    struct tri_cell *parent = tri_family_cell(ctx->sys, (uint32_t)pid.bits);
+    struct tri_cell *parent = tri_family_cell(ctx->sys, slot);
     tri_fence_after_rmw();
-    /* Relaxed: ordered by the fence. The slot may have another tenant by now: then the message
-     * finds nobody. */
+    /* Relaxed: ordered by the fence. */
     if (TRI_UNLIKELY(tri_load(&parent->wants_gone, TRI_RELAXED) != TRI_GONE_NO))
-        tri_family_tell_gone(ctx, parent, pid);
+        tri_family_tell_gone(ctx, parent);
 }
 
 #endif

@@ -257,7 +257,7 @@ void tri_life_end(struct tr_ctx *ctx, struct tri_cell *cell)
     }
     tri_life_drain_sys(ctx, cell); /* All of it is stale now. */
     /* First: a supervisor that reads our failure does so under its lock, while we are linked. */
-    tr_pid parent = tri_family_whose(ctx, cell);
+    uint32_t parent = tri_family_whose(cell);
     tri_family_leave_locked(ctx, cell);
     tri_family_free(cell);
     tri_cold_free(cell);
@@ -282,7 +282,7 @@ bool tri_life_end_plain(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_bl
         return false;
     uint32_t old_gen = tri_ctx_gen(ctx);
     uint32_t slot = cell->slot;
-    tr_pid parent = tri_family_whose(ctx, cell);
+    uint32_t parent = tri_family_whose(cell);
     free_generation(cell, old_gen);
     tri_ctx_leave(ctx);
     tri_family_leave(cell);
