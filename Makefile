@@ -88,7 +88,8 @@ planted: ## bugs planted in the core, the seeds that find them, and the shortest
 
 # Left out: the branch of an assertion that fails, and what only the optimiser sees.
 NOT_BRANCHES = TRI_ASSERT|TRI_UNREACHABLE|assert_fail
-coverage: bootstrap ## branch coverage of base and core, without the failing branches of assertions
+BRANCHES_MIN = 90
+coverage: bootstrap ## branch coverage of base and core by their own tests; fails below 90%
 	@cmake --preset coverage >/dev/null
 	@cmake --build --preset coverage -j $(JOBS) -- --quiet
 	@find build/coverage -name '*.gcda' -delete
@@ -96,8 +97,11 @@ coverage: bootstrap ## branch coverage of base and core, without the failing bra
 	@mkdir -p build/coverage/html
 	@echo "branches of lines with $(NOT_BRANCHES) are not counted"
 	@gcovr --root . --filter src/base --filter src/core --exclude-throw-branches --branches --txt \
-	    --exclude-branches-by-pattern '.*($(NOT_BRANCHES)).*' \
-	    --print-summary --html-details build/coverage/html/index.html build/coverage
+	    --exclude-branches-by-pattern '.*($(NOT_BRANCHES)).*' -j $(JOBS) \
+	    --print-summary --json build/coverage/coverage.json \
+	    --html-details build/coverage/html/index.html --fail-under-branch $(BRANCHES_MIN) \
+	    build/coverage || { echo "below $(BRANCHES_MIN)% of the branches: see" \
+	        "build/coverage/html/index.html" >&2; exit 1; }
 
 clean: ## remove build/
 	@rm -rf build compile_commands.json

@@ -21,6 +21,7 @@ if(TROUPE_COVERAGE)
   # Atomic: several threads count in the same places.
   add_compile_options(--coverage -O0 -fprofile-update=atomic)
   add_link_options(--coverage)
+  add_compile_definitions(TROUPE_COVERAGE) # Tests that end a child by _exit() write it down.
 endif()
 
 # Bugs that tests are to find: see base/plant.h. Never install such a build.

@@ -16,6 +16,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* _exit() leaves out what a build for coverage does at the end. */
+static inline void forked_exit(int code)
+{
+#ifdef TROUPE_COVERAGE
+    extern void __gcov_dump(void);
+    __gcov_dump();
+#endif
+    _exit(code);
+}
+
 #define CHECK(cond)                                                                  \
     do {                                                                             \
         if (!(cond)) {                                                               \
@@ -37,7 +47,7 @@ static inline int forked_status(void (*fn)(void))
             (void)signal(taken[i], SIG_DFL);
         (void)alarm(60); /* A case that hangs fails. */
         fn();
-        _exit(0);
+        forked_exit(0);
     }
     int status = -1;
     if (child < 0 || waitpid(child, &status, 0) != child)
