@@ -95,6 +95,8 @@ tr_err tr_actor_accounts(tr_ctx *ctx, tr_pid pid, struct tr_accounts *ret)
     if (cold) {
         for (int i = 0; i < TR_DEAD_REASON_COUNT; i++)
             ret->dead[i] = cold->dead[i];
+    } else {
+        ret->dead[TR_DEAD_UNHANDLED] = cell->refused;
     }
     ret->queued = tri_load(&cell->held, TRI_ACQUIRE) || ctx->cell == cell ? waiting(ctx->sys, cell)
                                                                           : 0;

@@ -19,6 +19,8 @@ struct tri_cold *tri_cold(struct tri_cell *cell)
     prepare_timer(&cold->call_timer, TRI_SYS_CALL_TIMER, cell);
     prepare_timer(&cold->idle_timer, TRI_SYS_IDLE_TIMER, cell);
     prepare_timer(&cold->backoff_timer, TRI_SYS_BACKOFF_TIMER, cell);
+    /* Refused while there was no memory to write down why. */
+    cold->dead[TR_DEAD_UNHANDLED] = cell->refused;
     cell->cold = cold;
     return cold;
 }

@@ -127,14 +127,16 @@ bool tri_stepped_intercept(struct tr_ctx *ctx, struct tri_cell *cell, struct tri
         return false;
     enum tri_fate fate = s->port.fate(s->port.self, ctx, block);
     *ret_err = TR_OK;
+    struct tri_cold *cold;
     switch (fate) {
     case TRI_FATE_HANDLE:
         return false;
     case TRI_FATE_LOSE:
+        cold = tri_cold(cell);
         cell->taken++;
         cell->refused++;
-        if (tri_cold(cell))
-            cell->cold->dead[TR_DEAD_LOST]++;
+        if (cold)
+            cold->dead[TR_DEAD_LOST]++;
         tri_count(&ctx->counts.dead[TR_DEAD_LOST], 1);
         return true;
     case TRI_FATE_DELAY:

@@ -50,15 +50,17 @@ static void refuse(struct tr_ctx *ctx, struct tri_block *block)
         tri_count(&ctx->counts.processed, 1);
         return;
     }
-    ctx->cell->refused++;
     if (tri_load(&block->gen, TRI_RELAXED) != tri_ctx_gen(ctx)) {
+        ctx->cell->taken--; /* It was the last tenant's, and is in no account of this one. */
         if (!(block->flags & TRI_BLOCK_REPLY)) /* Else the call ended with its caller. */
             reason = TR_DEAD_NO_ACTOR;
         to = (tr_pid){(uint64_t)tri_load(&block->gen, TRI_RELAXED) << 32 | ctx->cell->slot};
         if (block->flags & TRI_BLOCK_REQUEST)
             tri_request_fail(ctx, block, to, TR_ENOACTOR);
-    } else if (ctx->cell->cold) {
-        ctx->cell->cold->dead[reason]++;
+    } else {
+        ctx->cell->refused++;
+        if (ctx->cell->cold)
+            ctx->cell->cold->dead[reason]++;
     }
     tri_dead_letter_event(ctx, to, block->from, block->type, reason);
 }
@@ -67,8 +69,8 @@ static void note_unhandled(struct tr_ctx *ctx, struct tri_cell *cell, struct tri
 {
     enum tr_dead_reason reason = (enum tr_dead_reason)(ctx->unhandled - 1);
     ctx->unhandled = 0;
-    cell->refused++;
     struct tri_cold *cold = tri_cold(cell);
+    cell->refused++;
     if (cold)
         cold->dead[reason]++;
     if (block->flags & TRI_BLOCK_REQUEST)
