@@ -29,7 +29,7 @@ static tr_err on_blink(tr_ctx *ctx, struct lamp *self, const struct blink *msg)
     printf("lamp: blink %u\n", ++self->blinks);
     if (self->blinks == 3) {
         tr_cancel(ctx, self->timer);
-        tr_receive_timeout(ctx, 20);
+        return tr_receive_timeout(ctx, 20);
     }
     return TR_OK;
 }

@@ -229,7 +229,8 @@ TR_API void tr_poison(tr_ctx *ctx, tr_pid pid);
 
 /*
  * Sent once to every watcher when the watched actor ends. TR_OK: it stopped;
- * TR_ENOACTOR: it was gone already; else the error that it failed with.
+ * TR_ENOACTOR: it was gone already; else the error that it failed with. TR_ENOMEM, before that:
+ * there was no memory to watch it, so it may live; nothing more will be heard of it.
  */
 struct tr_down {
     tr_pid who;
@@ -237,7 +238,7 @@ struct tr_down {
 };
 TR_API extern const struct tr_type tr_down_type;
 
-/* Idempotent. Actors only. */
+/* Exactly one tr_down comes of it, whatever happens. Idempotent. Actors only. */
 TR_API void tr_watch(tr_ctx *ctx, tr_pid pid);
 /* A tr_down that is in the mailbox already still arrives. */
 TR_API void tr_unwatch(tr_ctx *ctx, tr_pid pid);

@@ -34,8 +34,9 @@ struct tr_idle {
 };
 TR_API extern const struct tr_type tr_idle_type;
 
-/* Asks for a tr_idle after each silence of timeout_ms; 0 turns it off. */
-TR_API void tr_receive_timeout(tr_ctx *ctx, unsigned timeout_ms);
+/* Asks for a tr_idle after each silence of timeout_ms; 0 turns it off, which never fails.
+ * TR_ENOMEM; then none will come. Actors only. */
+TR_API TR_MUST_USE tr_err tr_receive_timeout(tr_ctx *ctx, unsigned timeout_ms);
 
 /* Milliseconds of the system's monotonic clock; within a millisecond or two. */
 TR_API uint64_t tr_now_ms(tr_ctx *ctx);

@@ -175,6 +175,8 @@ static void leave_group(struct router *self, uint32_t index)
 
 static tr_err replace(tr_ctx *ctx, struct router *self, struct routee *routee, tr_err reason)
 {
+    if (reason == TR_ENOMEM) /* It may live, unwatched: another one takes its place. */
+        tr_poison(ctx, routee->pid);
     if (reason) {
         struct tr_supervision policy = {0};
         if (self->spec->routee.supervise)

@@ -194,6 +194,8 @@ void tri_timer_due(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_timer *
         memcpy(tri_block_body(copy), tri_block_body(message), size);
         copy->from = self;
         tri_deliver(ctx, self, copy);
+    } else {
+        tri_send_refused(ctx, self, message->type);
     }
     /* On the grid of the first one: no drift; ticks that were missed are left out. */
     uint64_t now = tr_now_ns(ctx);
@@ -207,22 +209,23 @@ void tri_timer_due(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_timer *
 
 const struct tr_type tr_idle_type = {"tr_idle", sizeof(struct tr_idle), NULL, TR_TYPE_CONTROL};
 
-void tr_receive_timeout(tr_ctx *ctx, unsigned timeout_ms)
+tr_err tr_receive_timeout(tr_ctx *ctx, unsigned timeout_ms)
 {
     TRI_ASSERT(ctx->cell != NULL);
-    struct tri_cold *cold = tri_cold(ctx->cell);
+    struct tri_cold *cold = timeout_ms ? tri_cold(ctx->cell) : ctx->cell->cold;
     if (!cold)
-        return;
+        return timeout_ms ? TR_ENOMEM : TR_OK;
     cold->idle_ms = timeout_ms;
     cold->active_ns = tri_ctx_now_ns(ctx);
     if (timeout_ms == 0) {
         ctx->cell->flags &= (uint16_t)~TRI_CELL_IDLE_TIMER;
         (void)tri_timer_disarm(&cold->idle_timer);
-        return;
+        return TR_OK;
     }
     ctx->cell->flags |= TRI_CELL_IDLE_TIMER;
     if (tri_timer_disarm(&cold->idle_timer))
         tri_timer_arm(ctx, &cold->idle_timer, cold->active_ns + (uint64_t)timeout_ms * NS_PER_MS);
+    return TR_OK;
 }
 
 void tri_idle_tick(struct tr_ctx *ctx, struct tri_cell *cell)

@@ -35,9 +35,14 @@ void tri_watch_handle(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_bloc
     cold = tri_cold(cell);
     if (cold && probe && tri_pids_full(&cold->probers))
         forget_dead(ctx, &cold->probers);
-    if (!cold || !tri_pids_add(probe ? &cold->probers : &cold->watchers, block->from))
-        tri_log(ctx->sys, TR_LOG_ERROR, "out of memory: %" PRIx64 " cannot watch %" PRIx64,
+    if (cold && tri_pids_add(probe ? &cold->probers : &cold->watchers, block->from))
+        return;
+    if (probe) /* The call has its timeout. */
+        tri_log(ctx->sys, TR_LOG_ERROR,
+                "out of memory: %" PRIx64 " will not hear at once if %" PRIx64 " ends",
                 block->from.bits, tri_cell_pid(cell).bits);
+    else
+        tri_sys_send(ctx, block->from, TRI_SYS_DOWN, tri_cell_pid(cell), TR_ENOMEM);
 }
 
 void tri_watch_down(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid who, tr_err reason)
@@ -50,18 +55,15 @@ void tri_watch_down(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid who, tr_er
 void tr_watch(tr_ctx *ctx, tr_pid pid)
 {
     TRI_ASSERT(ctx->cell != NULL);
-    struct tr_down down = {.who = pid, .reason = TR_ENOACTOR};
-    struct tri_cold *cold = tri_cold(ctx->cell);
-    if (tr_pid_is_nobody(pid)) {
-        tri_send_reserved(ctx, tri_ctx_self(ctx), &tr_down_type, &down, 0, 0);
+    bool nobody = tr_pid_is_nobody(pid);
+    struct tri_cold *cold = nobody ? NULL : tri_cold(ctx->cell);
+    if (cold && tri_pids_add(&cold->watching, pid)) {
+        tri_sys_send(ctx, pid, TRI_SYS_WATCH, tri_ctx_self(ctx), 0);
         return;
     }
-    if (!cold || !tri_pids_add(&cold->watching, pid)) {
-        tri_log(ctx->sys, TR_LOG_ERROR, "out of memory: %" PRIx64 " cannot watch %" PRIx64,
-                tri_ctx_self(ctx).bits, pid.bits);
-        return;
-    }
-    tri_sys_send(ctx, pid, TRI_SYS_WATCH, tri_ctx_self(ctx), 0);
+    /* Whoever waits for a tr_down must not wait for ever. */
+    struct tr_down down = {.who = pid, .reason = nobody ? TR_ENOACTOR : TR_ENOMEM};
+    tri_send_reserved(ctx, tri_ctx_self(ctx), &tr_down_type, &down, 0, 0);
 }
 
 void tr_unwatch(tr_ctx *ctx, tr_pid pid)

@@ -175,8 +175,7 @@ static tr_err obey(tr_ctx *ctx, const struct order *msg)
         tr_watch(ctx, msg->to);
         return tr_subscribe(ctx, tr_actor_failed);
     case IDLE:
-        tr_receive_timeout(ctx, 10);
-        return TR_OK;
+        return tr_receive_timeout(ctx, 10);
     case SPAWN:
         child = tr_spawn(ctx, &door_actor,
                          .supervise = &(const struct tr_supervision){.on_failure = TR_ESCALATE});

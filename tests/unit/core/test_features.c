@@ -66,9 +66,7 @@ static tr_err on_idle(tr_ctx *ctx, struct worker *self, const struct tr_idle *ms
 {
     (void)self;
     (void)msg;
-    if (++seen.idles == 2)
-        tr_receive_timeout(ctx, 0);
-    return TR_OK;
+    return ++seen.idles == 2 ? tr_receive_timeout(ctx, 0) : TR_OK;
 }
 
 static tr_err on_dead(tr_ctx *ctx, struct worker *self, const struct tr_dead_letter *msg)
@@ -140,8 +138,7 @@ static tr_err on_command(tr_ctx *ctx, struct worker *self, const struct command 
             return TR_EINVAL;
         return tr_subscribe(ctx, tr_actor_failed);
     case IDLE:
-        tr_receive_timeout(ctx, 10);
-        return TR_OK;
+        return tr_receive_timeout(ctx, 10);
     case SPAWN_TWO:
         for (int i = 0; i < 2; i++)
             seen.children[i] = tr_spawn(ctx, &worker_actor, .supervise = &all_for_one);
