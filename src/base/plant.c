@@ -3,6 +3,9 @@
 #include <stddef.h>
 #include <string.h>
 
+#ifdef TROUPE_INTERLEAVE
+enum tri_race tri_raced = TRI_RACE_NONE;
+#endif
 #ifdef TROUPE_PLANTED
 enum tri_plant tri_planted = TRI_PLANT_NONE;
 #endif

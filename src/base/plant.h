@@ -31,6 +31,22 @@ enum tri_plant {
         TRI_PLANT_COUNT
 };
 
+/* More of them, which take two threads: only where TROUPE_INTERLEAVE explores their schedules. */
+enum tri_race {
+    TRI_RACE_NONE,
+    TRI_RACE_BOUND_IDLE,     /* a cell goes idle without a look at its bounded mailbox */
+    TRI_RACE_BOUND_TENANT,   /* a bounded mailbox takes what was sent to the last tenant */
+    TRI_RACE_DELAY_DRAINED,  /* a sender waits for a mailbox that has drained meanwhile */
+    TRI_RACE_DELAY_FORGOTTEN /* a sender that ends while it waits leaves its edge behind */
+};
+
+#ifdef TROUPE_INTERLEAVE
+extern enum tri_race tri_raced;
+#define TRI_RACED(name) (tri_raced == TRI_RACE_##name)
+#else
+#define TRI_RACED(name) false
+#endif
+
 #ifdef TROUPE_PLANTED
 extern enum tri_plant tri_planted;
 #define TRI_PLANTED(name) (tri_planted == TRI_PLANT_##name)

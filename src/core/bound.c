@@ -257,7 +257,7 @@ void tri_bound_deliver(struct tr_ctx *ctx, tr_pid to, struct tri_cell *cell,
     tri_store(&block->gen, gen, TRI_RELAXED);
     if (bound) {
         tri_spin_lock(&bound->lock);
-        if (bound->gen == gen)
+        if (bound->gen == gen || TRI_RACED(BOUND_TENANT))
             verdict = admit(bound, block, &empty, &dropped);
         number = bound->in;
         tri_spin_unlock(&bound->lock);

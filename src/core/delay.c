@@ -179,7 +179,7 @@ static bool enter(struct tri_delays *delays, struct tri_delay *edge)
     struct tri_bound *bound = edge->bound;
     tri_spin_lock(&bound->lock);
     bool waits = bound->gen == (uint32_t)(edge->receiver.bits >> 32) &&
-                 tri_bound_congested(bound, edge->number);
+                 (tri_bound_congested(bound, edge->number) || TRI_RACED(DELAY_DRAINED));
     if (waits) {
         if (bound->waiters_last)
             bound->waiters_last->next_in = edge;
@@ -279,6 +279,8 @@ void tri_delay_forget(struct tr_ctx *ctx, tr_pid sender)
     struct tri_delays *delays = ctx->sys->delays;
     struct tri_delay *gone = NULL;
     struct tri_delay *edge;
+    if (TRI_RACED(DELAY_FORGOTTEN))
+        return;
     tri_spin_lock(&delays->lock);
     while ((edge = next_of(*place_of(delays, sender), sender))) {
         remove_from_waiters(edge);

@@ -413,7 +413,7 @@ static void recheck_bounded(struct tr_ctx *ctx, struct tri_cell *cell)
 {
     /* In sequence after the store that made the cell idle: see wake() in bound.c. If somebody
      * else has taken the cell meanwhile, he looks for himself. */
-    if (tri_bound_count(ctx->sys, cell) != 0 && tri_mailbox_claim(cell))
+    if (!TRI_RACED(BOUND_IDLE) && tri_bound_count(ctx->sys, cell) != 0 && tri_mailbox_claim(cell))
         tri_schedule(ctx, cell);
 }
 

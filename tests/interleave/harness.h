@@ -53,6 +53,22 @@ static inline void explore_clean(const struct tri_program *program)
     assert_true(v.complete || program->executions_max);
 }
 
+/* Explores programs in which a bug was planted, and expects that one of them fails. */
+static inline void explore_planted(const char *bug, const struct tri_program *const *programs)
+{
+    struct tri_verdict v = {0};
+    uint64_t executions = 0;
+    for (int i = 0; programs[i] && !v.failed; i++) {
+        struct tri_program p = *programs[i];
+        p.executions_max = bound(20000);
+        tri_explore(&p, &v);
+        executions += v.executions + v.cut;
+    }
+    printf("  planted: %-43s %s after %llu schedules\n", bug, v.failed ? "found" : "NOT FOUND",
+           (unsigned long long)executions);
+    assert_true(v.failed);
+}
+
 static inline bool is_in(const char *const *names, const char *name)
 {
     for (int i = 0; names && names[i]; i++) {
