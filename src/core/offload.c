@@ -80,7 +80,7 @@ static void thread_main(void *arg)
     tr_ctx *ctx = tr_attach(o->sys);
     TRI_ASSERT(ctx != NULL); /* Places are reserved: see tr_system_create_(). */
     tri_mutex_lock(&o->lock);
-    for (;;) {
+    while (!o->quit) {
         struct job *job = take(o);
         if (job) {
             tri_mutex_unlock(&o->lock);
@@ -88,8 +88,6 @@ static void thread_main(void *arg)
             tri_mutex_lock(&o->lock);
             continue;
         }
-        if (o->quit)
-            break;
         o->idle++;
         tri_cond_wait(&o->cond, &o->lock);
         o->idle--;

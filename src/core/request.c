@@ -217,13 +217,11 @@ static void fail_call(struct tr_ctx *ctx, const struct tri_call *call, tr_err re
 
 void tri_request_tick(struct tr_ctx *ctx, struct tri_cell *cell)
 {
-    struct tri_cold *cold = cell->cold;
+    struct tri_cold *cold = cell->cold; /* The timer is a part of it. */
     uint64_t now = tr_now_ns(ctx);
     uint64_t due = UINT64_MAX;
     uint32_t cursor = 0;
     struct tri_call *call;
-    if (!cold)
-        return;
     while ((call = tri_calls_next(&cold->calls, &cursor))) {
         if (call->deadline_ns <= now) {
             if (!TRI_PLANTED(TIMEOUT_LOST) || call->number % 8 != 0)

@@ -230,8 +230,8 @@ tr_err tr_receive_timeout(tr_ctx *ctx, unsigned timeout_ms)
 
 void tri_idle_tick(struct tr_ctx *ctx, struct tri_cell *cell)
 {
-    struct tri_cold *cold = cell->cold;
-    if (!cold || cold->idle_ms == 0)
+    struct tri_cold *cold = cell->cold; /* The timer is a part of it. */
+    if (cold->idle_ms == 0)
         return;
     uint64_t now = tr_now_ns(ctx);
     uint64_t due = cold->active_ns + (uint64_t)cold->idle_ms * NS_PER_MS;

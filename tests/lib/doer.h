@@ -17,7 +17,7 @@ TR_TYPE(item);
 TR_TYPE(act);
 
 /* Whom the functions are about. */
-static tr_pid other;
+TR_MAYBE_UNUSED static tr_pid other;
 
 static inline tr_err doer_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
 {
