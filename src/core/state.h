@@ -62,23 +62,20 @@ static const uint8_t tri_state_next[TRI_STATE_COUNT] = {
     [TRI_STOPPING] = TRI_TO_(TRI_FREE),
 };
 
-static inline bool tri_state_may(enum tri_state from, enum tri_state to)
-{
-    return (unsigned)from < TRI_STATE_COUNT && (unsigned)to < TRI_STATE_COUNT &&
-           (tri_state_next[from] & 1u << to) != 0;
-}
+/* False also for what is no state. */
+bool tri_state_may(enum tri_state from, enum tri_state to);
 
 /* Moves *state; asserts that the table allows it. */
 static inline void tri_state_move(uint8_t *state, enum tri_state to)
 {
-    TRI_ASSERT(tri_state_may((enum tri_state) * state, to));
+    TRI_ASSERT(*state < TRI_STATE_COUNT && (tri_state_next[*state] & 1u << to) != 0);
     *state = (uint8_t)to;
 }
 
 /* The same from a state that the caller knows: checked when compiled, but for where it starts. */
 static inline void tri_state_step(uint8_t *state, enum tri_state from, enum tri_state to)
 {
-    TRI_ASSERT(*state == from && tri_state_may(from, to));
+    TRI_ASSERT(*state == from && (tri_state_next[from] & 1u << to) != 0);
     *state = (uint8_t)to;
 }
 
