@@ -45,6 +45,24 @@ static uint64_t waiting(struct tr_system *sys, struct tri_cell *cell)
     return count;
 }
 
+/* Messages that wait for the actor whose handler asks. */
+static uint64_t waiting_for_self(const struct tr_ctx *ctx, struct tri_cell *cell)
+{
+    const struct tri_block *block = ctx->block;
+    if (cell->flags & TRI_CELL_BOUNDED)
+        return tri_bound_count(ctx->sys, cell);
+    if (ctx->batch)
+        return waiting(ctx->sys, cell) - ctx->batch_count;
+    if (!block || (cell->cold && cell->cold->stash.current == block))
+        return waiting(ctx->sys, cell);
+    /* The short path does not write down how far it is, but the message being handled stays in
+     * the queue until its handler has returned. */
+    uint64_t count = 0;
+    while ((block = tri_load(&block->next, TRI_ACQUIRE)))
+        count++;
+    return count;
+}
+
 /* At rest nobody owns a cell: all are idle or held. */
 static uint64_t waiting_everywhere(struct tr_system *sys)
 {
@@ -98,8 +116,10 @@ tr_err tr_actor_accounts(tr_ctx *ctx, tr_pid pid, struct tr_accounts *ret)
     } else {
         ret->dead[TR_DEAD_UNHANDLED] = cell->refused;
     }
-    ret->queued = tri_load(&cell->held, TRI_ACQUIRE) || ctx->cell == cell ? waiting(ctx->sys, cell)
-                                                                          : 0;
+    if (ctx->cell == cell)
+        ret->queued = waiting_for_self(ctx, cell);
+    else if (tri_load(&cell->held, TRI_ACQUIRE))
+        ret->queued = waiting(ctx->sys, cell);
     ret->queued += tri_stash_waiting(cell);
     ret->accepted = done + ret->queued;
     if (pid.bits >> 32 & TRI_GEN_BOUNDED)
