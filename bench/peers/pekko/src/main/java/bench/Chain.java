@@ -9,6 +9,8 @@ import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.apache.pekko.util.Timeout;
+import scala.reflect.ClassTag;
 
 /** Workloads in which one message is under way per chain: ping-pong, pairs, rings, ask. */
 final class Chain {
@@ -128,7 +130,8 @@ final class Chain {
     }
 
     static final class Client extends AbstractBehavior<ClientCommand> {
-        private static final Duration TIMEOUT = Duration.ofSeconds(30);
+        private static final Timeout TIMEOUT = Timeout.create(Duration.ofSeconds(30));
+        private static final ClassTag<Answer> ANSWER = ClassTag.apply(Answer.class);
         private final Run run;
         private final ActorRef<Question> server;
         private final long roundTrips;
@@ -148,10 +151,17 @@ final class Chain {
                 .build();
         }
 
+        /**
+         * The same call as in the Java API. That one's future completes on the common pool, or,
+         * where two processors are all there are, on a new thread for each answer: 200
+         * microseconds and more a round trip. This one's completes on the dispatcher.
+         */
         private Behavior<ClientCommand> ask(long value) {
-            getContext().ask(Answer.class, server, TIMEOUT,
-                (ActorRef<Answer> replyTo) -> new Question(value, replyTo),
-                (answer, failure) -> new Answered(answer == null ? 0 : answer.value, failure));
+            getContext().asScala().ask(server, replyTo -> new Question(value, replyTo),
+                answer -> answer.isSuccess()
+                    ? new Answered(answer.get().value, null)
+                    : new Answered(0, answer.failed().get()),
+                TIMEOUT, ANSWER);
             return this;
         }
 
