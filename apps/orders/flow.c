@@ -176,7 +176,7 @@ static void give_notice(void *user, int64_t id, uint8_t state, const char *key)
     struct flow *flow = user;
     struct notice notice = {.id = id, .state = state};
     snprintf(notice.key, sizeof(notice.key), "%s", key);
-    tr_send_(flow->root, flow->peers.notification, &notice_type, &notice, sizeof(notice));
+    tr_send_value(flow->root, flow->peers.notification, notice, &notice);
     if (id % 8192 == 0)
         tr_system_run(flow->system); /* Never more of them than fit. */
 }

@@ -100,8 +100,7 @@ static tr_err on_checked(tr_ctx *ctx, struct order *self, const struct order_che
         return err;
     struct payment_capture capture = {.pence = msg->doc->amount};
     memcpy(capture.key, self->key, sizeof(capture.key));
-    tr_request_(ctx, self->peers.payment, PAYMENT_PATIENCE_MS, &payment_capture_type, &capture,
-                sizeof(capture));
+    tr_request_value(ctx, self->peers.payment, PAYMENT_PATIENCE_MS, payment_capture, &capture);
     return TR_OK;
 }
 
@@ -115,8 +114,8 @@ static tr_err ask(tr_ctx *ctx, struct order *self)
     unsigned doublings = self->attempts < 6 ? self->attempts : 6;
     struct payment_inquire inquire = {.attempt = self->attempts++};
     memcpy(inquire.key, self->key, sizeof(inquire.key));
-    tr_request_(ctx, self->peers.payment, PAYMENT_PATIENCE_MS << doublings, &payment_inquire_type,
-                &inquire, sizeof(inquire));
+    tr_request_value(ctx, self->peers.payment, PAYMENT_PATIENCE_MS << doublings, payment_inquire,
+                     &inquire);
     return TR_OK;
 }
 
@@ -130,8 +129,7 @@ static tr_err refund(tr_ctx *ctx, struct order *self)
         return err;
     struct payment_refund msg = {.pence = self->doc->amount};
     memcpy(msg.key, self->key, sizeof(msg.key));
-    tr_request_(ctx, self->peers.payment, PAYMENT_PATIENCE_MS, &payment_refund_type, &msg,
-                sizeof(msg));
+    tr_request_value(ctx, self->peers.payment, PAYMENT_PATIENCE_MS, payment_refund, &msg);
     return TR_OK;
 }
 
@@ -187,7 +185,7 @@ static tr_err on_posted(tr_ctx *ctx, struct order *self, const struct ledger_pos
     if (msg->id != 0) {
         struct notice notice = {.id = msg->id, .state = msg->state};
         memcpy(notice.key, self->key, sizeof(notice.key));
-        tr_send_(ctx, self->peers.notification, &notice_type, &notice, sizeof(notice));
+        tr_send_value(ctx, self->peers.notification, notice, &notice);
     }
     tr_stop(ctx, tr_self(ctx));
     return TR_OK;

@@ -19,6 +19,7 @@ TR_API void tr_unsubscribe_(tr_ctx *ctx, const struct tr_type *type);
 
 /* Sends to every subscriber of the type; the body is shared. */
 #define tr_publish(ctx, ...) tr_publish_((ctx), TR_VALUE_(__VA_ARGS__))
+#define tr_publish_value(ctx, T, ptr) tr_publish_((ctx), TR_VALUE_AT_(T, ptr))
 TR_API void tr_publish_(tr_ctx *ctx, const struct tr_type *type, const void *body, size_t size);
 
 #define TR_SUBSCRIBERS_MAX 65536u

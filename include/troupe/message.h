@@ -142,6 +142,19 @@ TR_BEGIN_DECLS
 #define TR_VALUE_1_(T) &T##_type, &(struct T){0}, sizeof(struct T)
 #endif
 #define TR_VALUE_N_(T, ...) &T##_type, TR_BODY_(T, __VA_ARGS__), sizeof(struct T)
+/* The same from a pointer to a struct T, and to nothing else. */
+#ifdef __cplusplus
+TR_END_DECLS
+template <typename T> const T *tr_same_(const T *value)
+{
+    return value;
+}
+TR_BEGIN_DECLS
+#define TR_VALUE_AT_(T, ptr) &T##_type, tr_same_<struct T>(ptr), sizeof(struct T)
+#else
+#define TR_VALUE_AT_(T, ptr) \
+    &T##_type, _Generic((ptr), struct T * : (ptr), const struct T * : (ptr)), sizeof(struct T)
+#endif
 
 /*
  * A fresh message body of `size` bytes (uninitialised), aligned to 8. Fill it and
@@ -165,6 +178,13 @@ TR_API void tr_send_take(tr_ctx *ctx, tr_pid to, void *body);
  * it. Never blocks; never fails: what cannot be delivered becomes a dead letter with a reason.
  */
 #define tr_send(ctx, to, ...) tr_send_((ctx), (to), TR_VALUE_(__VA_ARGS__))
+
+/*
+ * tr_send_value(ctx, to, counter_add, &add): the same with a struct that is there already, say
+ * because an array in it had to be filled. `ptr` is a struct T *, not NULL; what it points to is
+ * *copied*. Each call that takes a type and fields has such a sibling.
+ */
+#define tr_send_value(ctx, to, T, ptr) tr_send_((ctx), (to), TR_VALUE_AT_(T, ptr))
 
 /* Private, and part of the ABI: how a context and a small message's block begin. */
 struct tr_block_ {
@@ -216,6 +236,7 @@ static inline void tr_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, 
  * TR_ECLOSING during shutdown; then nothing was sent and nothing counted.
  */
 #define tr_try_send(ctx, to, ...) tr_try_send_((ctx), (to), TR_VALUE_(__VA_ARGS__))
+#define tr_try_send_value(ctx, to, T, ptr) tr_try_send_((ctx), (to), TR_VALUE_AT_(T, ptr))
 TR_API TR_MUST_USE tr_err tr_try_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type,
                                        const void *body, size_t size);
 
@@ -225,6 +246,8 @@ TR_API TR_MUST_USE tr_err tr_try_send_(tr_ctx *ctx, tr_pid to, const struct tr_t
  */
 #define tr_broadcast(ctx, pids, count, ...) \
     tr_broadcast_((ctx), (pids), (count), TR_VALUE_(__VA_ARGS__))
+#define tr_broadcast_value(ctx, pids, count, T, ptr) \
+    tr_broadcast_((ctx), (pids), (count), TR_VALUE_AT_(T, ptr))
 TR_API void tr_broadcast_(tr_ctx *ctx, const tr_pid *pids, size_t count, const struct tr_type *type,
                           const void *body, size_t size);
 

@@ -33,6 +33,8 @@ TR_API extern const struct tr_type tr_request_failed_type;
  */
 #define tr_request(ctx, to, timeout_ms, ...) \
     tr_request_((ctx), (to), (timeout_ms), TR_VALUE_(__VA_ARGS__))
+#define tr_request_value(ctx, to, timeout_ms, T, ptr) \
+    tr_request_((ctx), (to), (timeout_ms), TR_VALUE_AT_(T, ptr))
 TR_API uint64_t tr_request_copy_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms,
                                  const struct tr_type *type, const void *body, size_t size);
 TR_API uint64_t tr_request_block_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms,
@@ -57,6 +59,7 @@ TR_API tr_caller tr_batch_caller(const tr_ctx *ctx, size_t index);
 
 /* Answers the message being handled. To a plain tr_send() it goes as a plain message. */
 #define tr_reply(ctx, ...) tr_reply_((ctx), TR_VALUE_(__VA_ARGS__))
+#define tr_reply_value(ctx, T, ptr) tr_reply_((ctx), TR_VALUE_AT_(T, ptr))
 TR_API void tr_reply_copy_(tr_ctx *ctx, const struct tr_type *type, const void *body, size_t size);
 TR_API void tr_reply_block_(tr_ctx *ctx, struct tr_block_ *block);
 static inline void tr_reply_(tr_ctx *ctx, const struct tr_type *type, const void *body, size_t size)
@@ -70,6 +73,7 @@ static inline void tr_reply_(tr_ctx *ctx, const struct tr_type *type, const void
 
 /* Answers another message than the one being handled, now or later. */
 #define tr_reply_to(ctx, caller, ...) tr_reply_to_((ctx), (caller), TR_VALUE_(__VA_ARGS__))
+#define tr_reply_to_value(ctx, caller, T, ptr) tr_reply_to_((ctx), (caller), TR_VALUE_AT_(T, ptr))
 TR_API void tr_reply_to_(tr_ctx *ctx, tr_caller caller, const struct tr_type *type,
                          const void *body, size_t size);
 /* The same with a body of tr_msg_new(), which is *taken*. */
@@ -92,6 +96,8 @@ TR_API void tr_reply_take(tr_ctx *ctx, tr_caller caller, void *body);
  */
 #define tr_ask(ctx, to, into, timeout_ms, ...) \
     tr_ask_((ctx), (to), (timeout_ms), into, TR_VALUE_(__VA_ARGS__))
+#define tr_ask_value(ctx, to, into, timeout_ms, T, ptr) \
+    tr_ask_((ctx), (to), (timeout_ms), into, TR_VALUE_AT_(T, ptr))
 TR_API TR_MUST_USE tr_err tr_ask_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms,
                                   const struct tr_type *into_type, void *into,
                                   const struct tr_type *type, const void *body, size_t size);

@@ -61,6 +61,8 @@ TR_API tr_pid tr_test_probe(struct tr_test *test, const char *name) TR_MUST_USE;
 /* Sends from a probe, which so gets the answers. */
 #define tr_test_send(test, probe, to, ...) \
     tr_test_send_((test), (probe), (to), TR_VALUE_(__VA_ARGS__))
+#define tr_test_send_value(test, probe, to, T, ptr) \
+    tr_test_send_((test), (probe), (to), TR_VALUE_AT_(T, ptr))
 TR_API void tr_test_send_(struct tr_test *test, tr_pid probe, tr_pid to, const struct tr_type *type,
                           const void *body, size_t size);
 

@@ -17,11 +17,14 @@ typedef struct tr_timer {
 
 /* Sends to this actor itself after delay_ms, never early. O(1). */
 #define tr_after(ctx, delay_ms, ...) tr_timer_((ctx), (delay_ms), 0, TR_VALUE_(__VA_ARGS__))
+#define tr_after_value(ctx, delay_ms, T, ptr) tr_timer_((ctx), (delay_ms), 0, TR_VALUE_AT_(T, ptr))
 
 /* … and then again every period_ms (>= 1), without drift, until cancelled. A tick that
  * would come before the last one was handled is left out. */
 #define tr_every(ctx, period_ms, ...) \
     tr_timer_((ctx), (period_ms), (period_ms), TR_VALUE_(__VA_ARGS__))
+#define tr_every_value(ctx, period_ms, T, ptr) \
+    tr_timer_((ctx), (period_ms), (period_ms), TR_VALUE_AT_(T, ptr))
 TR_API tr_timer tr_timer_(tr_ctx *ctx, unsigned delay_ms, unsigned period_ms,
                           const struct tr_type *type, const void *body, size_t size);
 

@@ -40,7 +40,8 @@ TR_BATCH(sum, sum_add, on_adds);
 
 tr_err on_get(tr_ctx *ctx, struct sum *self, const struct sum_get *)
 {
-    tr_reply(ctx, sum_value, .value = self->value);
+    const struct sum_value value = {self->value};
+    tr_reply_value(ctx, sum_value, &value);
     return TR_OK;
 }
 

@@ -91,7 +91,7 @@ static void one_run(uint64_t seed)
         uint64_t r = tri_prng_next(&prng);
         steps[i] = (struct step){
             .n = i, .out = r % 3 ? 0 : (uint32_t)(r >> 8) % 6, .turns = (uint32_t)(r >> 16) % 4};
-        tr_send_(root, pid, &step_type, &steps[i], sizeof steps[i]);
+        tr_send_value(root, pid, step, &steps[i]);
     }
     run();
     play(steps);
