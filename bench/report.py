@@ -43,7 +43,7 @@ def tables(rows, recorded, now, labels):
     for row in sorted(rows, key=lambda row: (row["workload"], row["workers"], row["median"])):
         print(f"{row['workload']:22} {row['workers']:7} {labels[row['system']]:14} "
               f"{row['median']:9.1f} {row['min']:9.1f} {row['max']:9.1f} {row['rounds']:6}  "
-              f"{row['unit']}")
+              f"{row['unit']}" + (f", {row['variant']}" if row.get("variant") else ""))
     print(f"\n{'Troupe':22} {'workers':>7} {'median':>9} {'fastest peer':>23} {'ratio':>6} "
           f"{'limit':>7} {'ratio':>6} {'2 v 1':>6}")
     found = index(rows)

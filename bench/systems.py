@@ -109,45 +109,49 @@ def build_ractor():
 
 
 class System:
-    """name; label for people; build(); command(workload, workers, scale, quick)."""
+    """
+    name; label for people; build(); variants, of which the better one counts in each cell;
+    command(workload, workers, scale, variant, warm_s); warm_s: how long it is warmed up.
+    """
 
-    def __init__(self, name, label, build, command):
+    def __init__(self, name, label, build, command, variants=("",), warm_s=0):
         self.name, self.label, self.build, self.command = name, label, build, command
+        self.variants, self.warm_s = variants, warm_s
 
 
-def troupe_command(workload, workers, scale, quick):
+def troupe_command(workload, workers, scale, variant, warm_s):
     return [os.path.join(ROOT, "build", "release", "bench", "bench_troupe"),
-            workload, str(workers), str(scale)]
+            workload, str(workers), scale]
 
 
-def caf_command(workload, workers, scale, quick):
-    return [built("caf", "bench_caf"), workload, str(workers), str(scale)]
+def caf_command(workload, workers, scale, variant, warm_s):
+    return [built("caf", "bench_caf"), workload, str(workers), scale]
 
 
-def erlang_command(workload, workers, scale, quick):
+def erlang_command(workload, workers, scale, variant, warm_s):
     return ["erl", "+S", f"{workers}:{workers}", "+P", "2000000", "-noshell",
-            "-pa", built("erlang"), "-s", "bench", "-extra", workload, str(scale)]
+            "-pa", built("erlang"), "-s", "bench", "-extra", workload, scale]
 
 
-def protoactor_command(workload, workers, scale, quick):
-    return [built("protoactor-go", "bench"), workload, str(workers), str(scale)]
+def protoactor_command(workload, workers, scale, variant, warm_s):
+    return [built("protoactor-go", "bench"), workload, str(workers), scale, variant.split()[0]]
 
 
-def pekko_command(workload, workers, scale, quick):
+def pekko_command(workload, workers, scale, variant, warm_s):
     path = built("pekko", "classes") + ":" + os.path.join(built("pekko", "jars"), "*")
-    return ["java", "-cp", path, "bench.Bench", workload, str(workers), str(scale),
-            "2" if quick else "5"]
+    return ["java", "-cp", path, "bench.Bench", workload, str(workers), scale, f"{warm_s:g}"]
 
 
-def ractor_command(workload, workers, scale, quick):
-    return [built("ractor", "release", "bench_ractor"), workload, str(workers), str(scale)]
+def ractor_command(workload, workers, scale, variant, warm_s):
+    return [built("ractor", "release", "bench_ractor"), workload, str(workers), scale]
 
 
 SYSTEMS = [
     System("troupe", "Troupe", build_troupe, troupe_command),
     System("caf", "CAF", build_caf, caf_command),
     System("erlang", "Erlang/OTP", build_erlang, erlang_command),
-    System("protoactor-go", "protoactor-go", build_protoactor, protoactor_command),
-    System("pekko", "Pekko", build_pekko, pekko_command),
+    System("protoactor-go", "protoactor-go", build_protoactor, protoactor_command,
+           ("long-lived goroutines", "default dispatcher")),
+    System("pekko", "Pekko", build_pekko, pekko_command, warm_s=1.5),
     System("ractor", "ractor", build_ractor, ractor_command),
 ]

@@ -1,7 +1,10 @@
 // Command bench plays one of the workloads of bench/README.md with protoactor-go and
 // prints nanoseconds per unit (bytes per actor for idle-memory).
 //
-//	bench WORKLOAD WORKERS SCALE
+//	bench WORKLOAD WORKERS SCALE [long-lived | default]
+//
+// The last one chooses what runs the mailboxes: goroutines that live on, or protoactor-go's
+// own dispatcher.
 package main
 
 import (
@@ -17,7 +20,7 @@ import (
 )
 
 // pool runs mailboxes on long-lived goroutines, one per worker. The default dispatcher
-// starts a goroutine for each mailbox run, which is slower on most workloads.
+// starts a goroutine for each mailbox run, which is slower on most workloads, but not on all.
 type pool struct{ work chan func() }
 
 func newPool(workers int) *pool {
@@ -126,14 +129,18 @@ func (r *run) play(w workload, scale float64) float64 {
 }
 
 func main() {
-	if len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "usage: bench WORKLOAD WORKERS SCALE")
+	dispatcher := "long-lived"
+	if len(os.Args) == 5 {
+		dispatcher = os.Args[4]
+	} else if len(os.Args) != 4 {
+		fmt.Fprintln(os.Stderr, "usage: bench WORKLOAD WORKERS SCALE [long-lived | default]")
 		os.Exit(2)
 	}
 	w, known := workloads[os.Args[1]]
 	workers, workersErr := strconv.Atoi(os.Args[2])
 	scale, scaleErr := strconv.ParseFloat(os.Args[3], 64)
-	if !known || workersErr != nil || scaleErr != nil {
+	chosen := dispatcher == "long-lived" || dispatcher == "default"
+	if !known || workersErr != nil || scaleErr != nil || !chosen {
 		fmt.Fprintf(os.Stderr, "bench: bad arguments %q\n", os.Args[1:])
 		os.Exit(2)
 	}
@@ -145,7 +152,7 @@ func main() {
 		system:   actor.NewActorSystem(actor.WithLoggerFactory(quiet)),
 		finished: make(chan struct{}),
 	}
-	if os.Getenv("BENCH_DISPATCHER") != "default" {
+	if dispatcher == "long-lived" {
 		r.options = append(r.options, actor.WithDispatcher(newPool(workers)))
 	}
 	if w.warmScale > 0 {

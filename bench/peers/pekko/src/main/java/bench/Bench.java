@@ -6,9 +6,10 @@ import java.util.function.Consumer;
 import org.apache.pekko.actor.ActorSystem;
 
 /**
- * Bench WORKLOAD WORKERS SCALE [WARM_ROUNDS]: plays one of the workloads of
+ * Bench WORKLOAD WORKERS SCALE [WARM_SECONDS]: plays one of the workloads of
  * bench/README.md with Pekko and prints nanoseconds per unit (bytes per actor for
- * idle-memory). All rounds are alike; the last one is what is printed.
+ * idle-memory). All rounds are alike. At least two are played until that much time is over;
+ * the next one is what is printed.
  */
 public final class Bench {
     private static final Map<String, Consumer<Run>> WORKLOADS = Map.ofEntries(
@@ -31,7 +32,8 @@ public final class Bench {
         Map.entry("big", Mix::big),
         Map.entry("parallel", Mix::parallel));
 
-    private static final int WARM_ROUNDS = 5;
+    private static final double WARM_SECONDS = 2;
+    private static final int WARM_ROUNDS_MIN = 2;
 
     private Bench() {}
 
@@ -45,26 +47,32 @@ public final class Bench {
             + "}\n";
     }
 
+    private static double play(Consumer<Run> workload, ActorSystem system, double scale) {
+        Run run = new Run(system, scale);
+        workload.accept(run);
+        run.stopAll();
+        return run.result();
+    }
+
     public static void main(String[] args) throws InterruptedException {
         Consumer<Run> workload = args.length >= 3 ? WORKLOADS.get(args[0]) : null;
         if (workload == null) {
-            System.err.println("usage: Bench WORKLOAD WORKERS SCALE [WARM_ROUNDS]");
+            System.err.println("usage: Bench WORKLOAD WORKERS SCALE [WARM_SECONDS]");
             System.exit(2);
         }
-        int warmRounds = args.length > 3 ? Integer.parseInt(args[3]) : WARM_ROUNDS;
-        if (args[0].equals("idle-memory")) {
-            warmRounds = 0;
-        }
+        double warmSeconds = args.length > 3 ? Double.parseDouble(args[3]) : WARM_SECONDS;
         ActorSystem system = ActorSystem.create("bench",
             ConfigFactory.parseString(config(Integer.parseInt(args[1])))
                 .withFallback(ConfigFactory.load()));
-        double result = 0;
-        for (int round = 0; round <= warmRounds; round++) {
-            Run run = new Run(system, Double.parseDouble(args[2]));
-            workload.accept(run);
-            result = run.result();
-            run.stopAll();
+        double scale = Double.parseDouble(args[2]);
+        if (!args[0].equals("idle-memory")) {
+            long began = System.nanoTime();
+            for (int round = 0; round < WARM_ROUNDS_MIN
+                    || System.nanoTime() - began < warmSeconds * 1e9; round++) {
+                play(workload, system, scale);
+            }
         }
+        double result = play(workload, system, scale);
         System.out.printf("%.4f%n", result);
         System.out.flush();
         // The actors still running are no part of the figure.
