@@ -93,6 +93,10 @@ TR_API void tr_reply_take(tr_ctx *ctx, tr_caller caller, void *body);
  *     tr_err err = tr_ask(root, counter, TR_INTO(counter_value, &v), 1000, counter_get);
  * TR_ETIMEDOUT, TR_ENOACTOR, TR_EFULL, TR_ECLOSING, TR_ETYPE (an answer of another type
  * came), TR_EWORKER (called inside an actor). *into is untouched on failure.
+ *
+ * In a manual system it steps the system meanwhile. A simulated clock (troupe/test.h) moves on
+ * with it; a clock of the caller's own that stands still, while nothing is left to do, ends the
+ * waiting with TR_ETIMEDOUT at once (after 0.1 s of real time).
  */
 #define tr_ask(ctx, to, into, timeout_ms, ...) \
     tr_ask_((ctx), (to), (timeout_ms), into, TR_VALUE_(__VA_ARGS__))

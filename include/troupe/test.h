@@ -38,6 +38,7 @@ typedef void (*tr_test_fn)(struct tr_test *test);
  *   --seeds N         seeds 1 … N; default 100, or $TROUPE_SEEDS
  *   --seed S          only this one
  *   --schedule D,D,…  with --seed: the decisions to take, 0 after the last
+ *   --events N,N,…    with --seed: the events of the history that happen; '-' for none
  *   --trace           with --seed: print what happened
  * A failing seed's report goes to stdout.
  */
@@ -53,6 +54,37 @@ TR_API uint64_t tr_test_seed(const struct tr_test *test);
 TR_API void tr_test_settle(struct tr_test *test);
 /* Moves the clock on, with everything that is due on the way, in order. */
 TR_API void tr_test_advance(struct tr_test *test, unsigned ms);
+/* One thing happens: a message is handled, or, when nothing is left to do at this moment, the
+ * clock moves to the next one at which there is. False: nothing will happen by itself. Unlike
+ * all others it also returns, with false, when the test has failed meanwhile: for code under test
+ * that waits, whose memory would be lost otherwise. */
+TR_API bool tr_test_next(struct tr_test *test) TR_MUST_USE;
+
+/* The process ends and another one starts: all actors, messages and timers are gone, and
+ * tr_test_ctx() is a new one. The clock goes on; what probes got can still be asked for. */
+TR_API void tr_test_restart(struct tr_test *test);
+
+/* ---- History ------------------------------------------------------------- */
+
+/*
+ * What a test does to its actors may come from the seed, too. A history is made up of numbers
+ * that do not depend on the schedule:
+ *
+ *     for (int i = 0; i < 20; i++) {
+ *         unsigned amount = tr_test_random(t) % 100;
+ *         if (tr_test_event(t))
+ *             tr_test_send(t, probe, till, pay, .amount = amount);
+ *     }
+ *
+ * tr_test_event() is true, unless a failing history is being shrunk and this event was left out.
+ * Draw numbers before asking, so that the other events stay as they were.
+ */
+TR_API uint64_t tr_test_random(struct tr_test *test);
+TR_API bool tr_test_event(struct tr_test *test) TR_MUST_USE;
+/* A decision of the schedule, 0 … bound - 1. 0 has to be the dull one: shrinking leads there. */
+TR_API uint32_t tr_test_choose(struct tr_test *test, uint32_t bound);
+/* A line in the trace. */
+TR_API void tr_test_note(struct tr_test *test, const char *fmt, ...) TR_PRINTF(2, 3);
 
 /* ---- Probes -------------------------------------------------------------- */
 
@@ -86,7 +118,8 @@ TR_API void tr_test_fault_(struct tr_test *test, const struct tr_type *type, int
                            unsigned count, unsigned ms);
 
 /* From now on by chance, per thousand messages of all types that are not TR_TYPE_CONTROL; which
- * ones depends on the seed. Probes are spared. */
+ * ones depends on the seed. Probes are spared. What follows a message that is late by chance, from
+ * the same sender to the same receiver, waits behind it. */
 struct tr_test_faults {
     unsigned drop_permille;
     unsigned delay_permille;
@@ -115,8 +148,9 @@ TR_API const char *tr_test_trace(const struct tr_test *test);
 TR_API void tr_expect_trace_(struct tr_test *test, const char *const *parts, const char *file,
                              int line);
 
-/* At the end of each run everything is settled, the system stops, and the message accounts must
- * balance, or the run has failed. */
+/* At the end of each run, and at a restart, everything is settled and the system stops. If the
+ * message accounts do not balance then, or memory of a message was not given back, the run has
+ * failed. */
 
 TR_END_DECLS
 

@@ -116,14 +116,39 @@ void tri_offload_destroy(struct tri_offload *o)
     tri_free(o);
 }
 
-bool tri_offload_step(struct tri_offload *o, struct tr_ctx *ctx)
+static struct job *take_at(struct tri_offload *o, size_t index)
+{
+    struct job *before = NULL, *job = o->first;
+    for (; job && index > 0; index--) {
+        before = job;
+        job = job->next;
+    }
+    if (!job || !before)
+        return job ? take(o) : NULL;
+    before->next = job->next;
+    if (o->last == job)
+        o->last = before;
+    return job;
+}
+
+bool tri_offload_step(struct tri_offload *o, struct tr_ctx *ctx, size_t index)
 {
     tri_mutex_lock(&o->lock);
-    struct job *job = take(o);
+    struct job *job = take_at(o, index);
     tri_mutex_unlock(&o->lock);
     if (job)
         finish(ctx, job);
     return job != NULL;
+}
+
+size_t tri_offload_ready(struct tri_offload *o)
+{
+    size_t count = 0;
+    tri_mutex_lock(&o->lock);
+    for (const struct job *job = o->first; job && count < o->max; job = job->next)
+        count++;
+    tri_mutex_unlock(&o->lock);
+    return count;
 }
 
 /* Under the lock: a thread more if all are busy. */

@@ -10,7 +10,10 @@ struct tri_offload;
 struct tri_offload *tri_offload_create(struct tr_system *sys, unsigned threads_max);
 /* Waits for the jobs under way; those that wait are dropped with the system. */
 void tri_offload_destroy(struct tri_offload *offload);
-/* Manual systems: runs one waiting job on the caller's thread; false if there is none. */
-bool tri_offload_step(struct tri_offload *offload, struct tr_ctx *ctx);
+/* Manual systems: runs waiting job `index`, the oldest being 0, on the caller's thread; false if
+ * there is none. */
+bool tri_offload_step(struct tri_offload *offload, struct tr_ctx *ctx, size_t index);
+/* Manual systems: how many of the waiting jobs could be under way now. */
+size_t tri_offload_ready(struct tri_offload *offload);
 
 #endif

@@ -40,6 +40,9 @@ struct tri_stepper {
     void (*batch)(void *self, struct tr_ctx *ctx, const struct tr_type *type, uint32_t count);
     /* Around each turn. */
     void (*turn)(void *self, bool begins);
+    /* Nothing can go on, and somebody outside waits until `until_ns` at the latest: moves the
+     * clock. False: it does not move. */
+    bool (*wait)(void *self, uint64_t until_ns);
     void *self;
 };
 

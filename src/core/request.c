@@ -5,12 +5,17 @@
 #include "core/cold.h"
 #include "core/send.h"
 #include "core/spawn.h"
+#include "core/stepped.h"
+#include "core/worker.h"
+#include "os/clock.h"
 #include "troupe/timer.h"
 
 const struct tr_type tr_request_failed_type = {
     "tr_request_failed", sizeof(struct tr_request_failed), NULL, TR_TYPE_CONTROL};
 
 #define NS_PER_MS 1000000u
+/* Of real time: so long a clock of the caller's own may stand still while tr_ask() waits. */
+#define CLOCK_STILL_NS 100000000u
 
 static void fail_self(struct tr_ctx *ctx, uint64_t call, tr_pid to, tr_err reason)
 {
@@ -295,9 +300,21 @@ static void ask_ended(struct tri_proxy *proxy, struct tr_ctx *ctx)
     tri_store(&ask->ended, 2u, TRI_RELEASE);
 }
 
+/* Nothing could go on at `now`: false if time stands still, and so nothing ever will. */
+static bool time_goes_on(tr_ctx *ctx, uint64_t now, uint64_t deadline, uint64_t *still_since)
+{
+    const struct tri_stepped *stepped = ctx->sys->stepped;
+    if (stepped)
+        return stepped->port.wait(stepped->port.self, deadline);
+    uint64_t real = tri_clock_mono_ns();
+    if (tr_now_ns(ctx) != now || *still_since == 0)
+        *still_since = real; /* A clock that is coarse does not stand still for long. */
+    return real - *still_since < CLOCK_STILL_NS;
+}
+
 static void ask_wait(struct ask *ask, tr_ctx *ctx, tr_pid self, unsigned timeout_ms)
 {
-    uint64_t deadline = tr_now_ns(ctx) + (uint64_t)timeout_ms * NS_PER_MS;
+    uint64_t deadline = tr_now_ns(ctx) + (uint64_t)timeout_ms * NS_PER_MS, still_since = 0;
     bool stopping = false;
     while (!tri_load(&ask->ended, TRI_ACQUIRE)) {
         uint64_t now = tr_now_ns(ctx);
@@ -305,9 +322,12 @@ static void ask_wait(struct ask *ask, tr_ctx *ctx, tr_pid self, unsigned timeout
             stopping = true;
             tri_sys_send(ctx, self, TRI_SYS_STOP, TR_NOBODY, 0);
         }
-        if (ctx->worker)
-            (void)tr_system_step(ctx->sys, 64);
-        else
+        if (ctx->worker && tr_system_step(ctx->sys, 64) > 0)
+            still_since = 0;
+        else if (ctx->worker && !stopping && tri_system_at_rest(ctx->sys) &&
+                 !time_goes_on(ctx, now, deadline, &still_since))
+            deadline = now;
+        else if (!ctx->worker)
             (void)tri_park_wait(&ask->park, stopping ? -1 : (int64_t)(deadline - now));
     }
     while (tri_load(&ask->ended, TRI_ACQUIRE) != 2)

@@ -87,18 +87,19 @@ uint64_t tri_stepped_step(struct tri_worker *w)
     gather(s, w);
     /* Relaxed: one thread. */
     bool offloaded = tri_load(&sys->offload_pending, TRI_RELAXED) != 0;
-    size_t count = s->count + offloaded;
+    size_t count = s->count + (offloaded ? tri_offload_ready(sys->offload) : 0);
     if (count == 0)
         return UINT64_MAX;
     size_t index = count == 1 ? 0 : s->port.choose(s->port.self, count);
     TRI_ASSERT(index < count);
     uint64_t handled = 0;
+    size_t job = index - s->count; /* … of those that are offloaded, if it is none of the cells. */
     struct tri_cell *cell = index < s->count ? take(s, index) : NULL;
     s->port.turn(s->port.self, true);
     if (cell)
         handled = tri_turn_stepped(&w->ctx, cell);
     else
-        (void)tri_offload_step(sys->offload, &w->ctx);
+        (void)tri_offload_step(sys->offload, &w->ctx, job);
     s->port.turn(s->port.self, false);
     return handled;
 }

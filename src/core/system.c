@@ -373,7 +373,7 @@ size_t tr_system_step(tr_system *sys, size_t messages_max)
         uint64_t handled = tri_worker_step(w, messages_max - total);
         if (handled != UINT64_MAX)
             total += handled;
-        else if (!tri_offload_step(sys->offload, &w->ctx))
+        else if (!tri_offload_step(sys->offload, &w->ctx, 0))
             break;
     }
     return total;

@@ -10,6 +10,8 @@
 #define SEEDS_DEFAULT 100u
 /* Decisions of a schedule given on the command line. */
 #define SCHEDULE_MAX 65536u
+/* Other schedules that are tried when an event is left out of a history. */
+#define SALTS 4u
 
 struct options {
     uint64_t seeds;
@@ -18,11 +20,18 @@ struct options {
     bool trace;
     uint16_t *script; /* NULL: none was given */
     size_t script_count;
+    uint32_t *events; /* NULL: none were given */
+    size_t event_count;
 };
 
+/* A run that fails, made shorter. */
 struct again {
     tr_test_fn fn;
     uint64_t seed;
+    uint16_t *decisions;
+    size_t decision_count;
+    uint32_t *events; /* NULL: there is no history */
+    size_t event_count;
 };
 
 static bool number(const char *text, uint64_t most, uint64_t *ret)
@@ -51,6 +60,39 @@ static bool parse_schedule(const char *text, struct options *o)
     return true;
 }
 
+/* Ascending; "-": none. */
+static bool parse_events(const char *text, struct options *o)
+{
+    o->events = tri_calloc(SCHEDULE_MAX, sizeof *o->events);
+    if (!o->events || !text)
+        return false;
+    while (strcmp(text, "-") != 0 && *text) {
+        char *end;
+        unsigned long value = strtoul(text, &end, 10);
+        if (end == text || value > UINT32_MAX || (*end && *end != ',') ||
+            o->event_count == SCHEDULE_MAX ||
+            (o->event_count > 0 && value <= o->events[o->event_count - 1]))
+            return false;
+        o->events[o->event_count++] = (uint32_t)value;
+        text = *end ? end + 1 : end;
+    }
+    return true;
+}
+
+/* An option and its value. */
+static bool parse_one(const char *option, const char *value, struct options *o)
+{
+    if (strcmp(option, "--seeds") == 0)
+        return number(value, UINT32_MAX, &o->seeds);
+    if (strcmp(option, "--seed") == 0)
+        return o->one = number(value, UINT64_MAX, &o->seed);
+    if (strcmp(option, "--plant") == 0)
+        return value && tri_plant(value); /* Only in builds of our own. */
+    if (strcmp(option, "--schedule") == 0)
+        return parse_schedule(value, o);
+    return strcmp(option, "--events") == 0 && parse_events(value, o);
+}
+
 static bool parse(int argc, char **argv, struct options *o)
 {
     const char *seeds = getenv("TROUPE_SEEDS");
@@ -63,86 +105,151 @@ static bool parse(int argc, char **argv, struct options *o)
             o->trace = true;
             continue;
         }
-        if (strcmp(argv[i], "--seeds") == 0)
-            good = number(value, UINT32_MAX, &o->seeds);
-        else if (strcmp(argv[i], "--seed") == 0)
-            o->one = good = number(value, UINT64_MAX, &o->seed);
-        else if (strcmp(argv[i], "--plant") == 0)
-            good = value && tri_plant(value); /* Only in builds of our own. */
-        else if (strcmp(argv[i], "--schedule") == 0)
-            good = parse_schedule(value, o);
-        else
-            good = false;
+        good = parse_one(argv[i], value, o);
         if (!good)
             fprintf(stderr,
-                    "%s: '%s %s' is not understood, want --seeds N, or --seed S with --trace or "
-                    "--schedule D,D,…\n",
+                    "%s: '%s %s' is not understood, want --seeds N, or --seed S with --trace, "
+                    "--schedule D,D,… or --events N,N,…\n",
                     argv[0], argv[i], value ? value : "");
         i++;
     }
-    if (good && o->script && !o->one) {
-        fprintf(stderr, "%s: --schedule wants --seed\n", argv[0]);
+    if (good && (o->script || o->events) && !o->one) {
+        fprintf(stderr, "%s: --schedule and --events want --seed\n", argv[0]);
         good = false;
     }
     return good;
 }
 
+/* ---- A seed that fails --------------------------------------------------- */
+
+static const uint16_t no_decision = 0;
+static const uint32_t no_event = 0;
+
+static struct tri_sim_options options_of(const struct again *again)
+{
+    return (struct tri_sim_options){
+        .seed = again->seed,
+        .script = again->decision_count ? again->decisions : &no_decision,
+        .script_count = again->decision_count,
+        .events = again->event_count || !again->events ? again->events : &no_event,
+        .event_count = again->event_count,
+    };
+}
+
 static bool fails_again(void *user, const uint16_t *decisions, size_t count)
 {
     const struct again *again = user;
-    static const uint16_t none = 0;
-    struct tri_sim_options options = {
-        .seed = again->seed, .script = count ? decisions : &none, .script_count = count};
+    struct tri_sim_options options = options_of(again);
+    options.script = count ? decisions : &no_decision;
+    options.script_count = count;
     struct tri_test_result result;
     bool failed = tri_test_run(again->fn, &options, &result) && result.failed;
     tri_test_result_fini(&result);
     return failed;
 }
 
-static void print_replay(const char *program, uint64_t seed, const uint16_t *decisions,
-                         size_t count)
+/* With other events the schedule may have to be another one: a few are tried, and the one that
+ * fails is taken over. */
+static bool fails_with(void *user, const uint32_t *events, size_t count)
 {
-    printf("  see it again:  %s --seed %" PRIu64 " --trace --schedule ", program, seed);
-    for (size_t i = 0; i < count; i++)
-        printf("%s%u", i ? "," : "", decisions[i]);
-    printf("%s\n", count ? "" : "0");
+    struct again *again = user;
+    for (unsigned salt = 0; salt < SALTS; salt++) {
+        struct tri_sim_options options = options_of(again);
+        struct tri_test_result result;
+        options.events = count ? events : &no_event;
+        options.event_count = count;
+        options.salt = salt;
+        if (salt > 0)
+            options.script = NULL;
+        bool failed = tri_test_run(again->fn, &options, &result) && result.failed;
+        if (failed) {
+            tri_free(again->decisions);
+            again->decisions = result.decisions;
+            again->decision_count = result.decision_count;
+            result.decisions = NULL;
+        }
+        tri_test_result_fini(&result);
+        if (failed)
+            return true;
+    }
+    return false;
+}
+
+/* The history first, since every event that goes takes decisions with it; then the schedule; and
+ * once more, since a shorter schedule may need fewer events. */
+static void make_shorter(struct again *again)
+{
+    for (int round = 0; round < 2; round++) {
+        size_t before = again->event_count;
+        if (again->events)
+            again->event_count = tri_shrink_events(again->events, again->event_count, fails_with,
+                                                   again);
+        if (round > 0 && again->event_count == before)
+            return;
+        again->decision_count = tri_shrink(again->decisions, again->decision_count, fails_again,
+                                           again);
+    }
+}
+
+static void print_replay(const char *program, const struct again *again)
+{
+    printf("  see it again:  %s --seed %" PRIu64 " --trace --schedule ", program, again->seed);
+    for (size_t i = 0; i < again->decision_count; i++)
+        printf("%s%u", i ? "," : "", again->decisions[i]);
+    printf("%s", again->decision_count ? "" : "0");
+    for (size_t i = 0; i < again->event_count; i++)
+        printf("%s%u", i ? "," : " --events ", again->events[i]);
+    printf("%s\n", again->events && !again->event_count ? " --events -" : "");
 }
 
 /* Shrinks what fails and shows the result. */
 static void report(const char *program, struct again *again, struct tri_test_result *result)
 {
-    size_t before = result->decision_count;
+    size_t decisions = result->decision_count, events = result->event_count;
     printf("seed %" PRIu64 " fails: %s\n", again->seed, result->why);
     printf("  the whole run: %s --seed %" PRIu64 " --trace\n", program, again->seed);
-    size_t count = tri_shrink(result->decisions, before, fails_again, again);
-    static const uint16_t none = 0;
-    struct tri_sim_options options = {.seed = again->seed,
-                                      .script = count ? result->decisions : &none,
-                                      .script_count = count,
-                                      .trace = true};
+    fflush(stdout);
+    again->decisions = result->decisions;
+    again->decision_count = decisions;
+    result->decisions = NULL;
+    again->events = events ? tri_malloc(events * sizeof *again->events) : NULL;
+    again->event_count = again->events ? events : 0;
+    for (size_t i = 0; i < again->event_count; i++)
+        again->events[i] = (uint32_t)i;
+    make_shorter(again);
+    struct tri_sim_options options = options_of(again);
+    options.trace = true;
     struct tri_test_result shortest;
     if (tri_test_run(again->fn, &options, &shortest) && shortest.failed) {
-        printf("  shrunk from %zu decisions to %zu: %s\n%s", before, count, shortest.why,
-               shortest.trace ? shortest.trace : "");
-        print_replay(program, again->seed, result->decisions, count);
+        printf("  shrunk from %zu decisions to %zu", decisions, again->decision_count);
+        if (again->events)
+            printf(", from %zu events to %zu", events, again->event_count);
+        printf(": %s\n%s", shortest.why, shortest.trace ? shortest.trace : "");
+        print_replay(program, again);
     } else {
         printf("  it does not fail again: something is not decided by the seed\n");
     }
     tri_test_result_fini(&shortest);
+    tri_free(again->decisions);
+    tri_free(again->events);
 }
 
 /* One seed; true if it was good. */
 static bool try_seed(const char *program, tr_test_fn fn, const struct options *o, uint64_t seed)
 {
-    struct tri_sim_options options = {
-        .seed = seed, .script = o->script, .script_count = o->script_count, .trace = o->trace};
+    struct tri_sim_options options = {.seed = seed,
+                                      .script = o->script,
+                                      .script_count = o->script_count,
+                                      .events = o->events,
+                                      .event_count = o->event_count,
+                                      .trace = o->trace};
     struct tri_test_result result;
-    struct again again = {fn, seed};
+    struct again again = {.fn = fn, .seed = seed};
     bool ran = tri_test_run(fn, &options, &result);
     bool good = ran && !result.failed;
     if (o->trace)
         fputs(result.trace ? result.trace : "", stdout);
-    if (!ran || (!good && o->script))
+    if (!ran || (!good && (o->script || o->events)))
         printf("seed %" PRIu64 " fails: %s\n", seed, result.why);
     else if (!good)
         report(program, &again, &result);
@@ -163,5 +270,6 @@ int tr_test_main(int argc, char **argv, tr_test_fn fn)
     if (code == 0)
         printf("ok, %" PRIu64 " seeds\n", o.one ? 1 : o.seeds);
     tri_free(o.script);
+    tri_free(o.events);
     return code;
 }

@@ -10,7 +10,8 @@ struct tri_test_result {
     uint64_t messages;
     uint16_t *decisions;
     size_t decision_count;
-    char *trace; /* NULL: empty */
+    uint32_t event_count; /* of the history, left out or not */
+    char *trace;          /* NULL: empty */
 };
 
 /* False: it could not be run, and ret->why says why. */

@@ -108,3 +108,31 @@ size_t tri_shrink(uint16_t *decisions, size_t count, tri_shrink_fn fails, void *
     tri_free(s.trial);
     return s.count;
 }
+
+size_t tri_shrink_events(uint32_t *events, size_t count, tri_shrink_events_fn fails, void *user)
+{
+    uint32_t *trial = tri_malloc((count ? count : 1) * sizeof *trial);
+    unsigned runs = 0;
+    bool better = trial != NULL;
+    for (size_t size = count; better || size > 1;) {
+        size = size > 1 ? (size + 1) / 2 : 1;
+        better = false;
+        for (size_t at = 0; at < count && runs < TRI_SHRINK_EVENT_RUNS_MAX;) {
+            size_t part = at + size < count ? size : count - at;
+            memcpy(trial, events, at * sizeof *trial);
+            memcpy(trial + at, events + at + part, (count - at - part) * sizeof *trial);
+            runs++;
+            if (!fails(user, trial, count - part)) {
+                at += part;
+                continue;
+            }
+            count -= part; /* What followed is here now. */
+            memcpy(events, trial, count * sizeof *trial);
+            better = true;
+        }
+        if (!trial || runs >= TRI_SHRINK_EVENT_RUNS_MAX || count == 0)
+            break;
+    }
+    tri_free(trial);
+    return count;
+}

@@ -6,6 +6,7 @@
 #include "core/send.h"
 #include "core/slots.h"
 #include "core/timers.h"
+#include "core/worker.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -38,6 +39,17 @@ uint32_t tri_sim_decide(struct tri_sim *sim, uint32_t bound)
         sim->decision_count++;
     }
     return choice;
+}
+
+bool tri_sim_event(struct tri_sim *sim)
+{
+    const struct tri_sim_options *o = &sim->options;
+    uint32_t number = sim->event++;
+    if (!o->events)
+        return true;
+    while (sim->event_at < o->event_count && o->events[sim->event_at] < number)
+        sim->event_at++;
+    return sim->event_at < o->event_count && o->events[sim->event_at] == number;
 }
 
 /* ---- The trace ----------------------------------------------------------- */
@@ -97,7 +109,7 @@ static void on_log(void *user, enum tr_log_level level, const char *line)
 
 /* Puts a copy on hold; false when there is no room, and then the message goes through. */
 static bool hold_back(struct tri_sim *sim, struct tr_ctx *ctx, struct tri_block *block,
-                      uint64_t delay_ns)
+                      uint64_t due_ns)
 {
     if (sim->late_count == sim->late_capacity) {
         size_t capacity = sim->late_capacity ? 2 * sim->late_capacity : 64;
@@ -112,12 +124,24 @@ static bool hold_back(struct tri_sim *sim, struct tr_ctx *ctx, struct tri_block 
     struct tri_block *copy = tri_stepped_copy(ctx, block);
     if (!copy)
         return false;
-    struct tri_sim_late one = {sim->now_ns + delay_ns, tri_ctx_self(ctx), copy};
+    struct tri_sim_late one = {due_ns, tri_ctx_self(ctx), copy};
     size_t at = sim->late_count++;
     for (; at > 0 && sim->late[at - 1].due_ns > one.due_ns; at--)
         sim->late[at] = sim->late[at - 1];
     sim->late[at] = one;
     return true;
+}
+
+/* Chance keeps the order between two actors, as the runtime does: what follows a message on hold
+ * waits for it. When that one comes; 0: there is none. */
+static uint64_t held_until(const struct tri_sim *sim, tr_pid to, tr_pid from)
+{
+    for (size_t i = sim->late_count; i-- > 0;) {
+        const struct tri_sim_late *late = &sim->late[i];
+        if (tr_pid_equal(late->to, to) && tr_pid_equal(late->block->from, from))
+            return late->due_ns;
+    }
+    return 0;
 }
 
 /* -1: none. */
@@ -157,20 +181,26 @@ static int chance_fault(struct tri_sim *sim, const struct tr_type *type, unsigne
 static enum tri_fate befall(struct tri_sim *sim, struct tr_ctx *ctx, struct tri_block *block)
 {
     unsigned ms = 0;
-    int what = ordered_fault(sim, block->type, &ms);
-    if (what < 0 && ctx->cell->actor != &tri_probe_actor)
+    uint64_t due_ns = 0;
+    int what = sim->ending ? -1 : ordered_fault(sim, block->type, &ms);
+    if (what < 0 && !sim->ending && ctx->cell->actor != &tri_probe_actor) {
         what = chance_fault(sim, block->type, &ms);
+        if (sim->faults.delay_permille && !(block->type->flags & TR_TYPE_CONTROL))
+            due_ns = held_until(sim, tri_ctx_self(ctx), block->from);
+        if (due_ns)
+            what = FAULT_DELAY;
+    }
     switch (what) {
     case FAULT_DROP:
         note_message(sim, ctx, block, ": LOST");
         return TRI_FATE_LOSE;
     case FAULT_DELAY:
-        if (!hold_back(sim, ctx, block, (uint64_t)ms * NS_PER_MS))
+        if (!hold_back(sim, ctx, block, due_ns ? due_ns : sim->now_ns + (uint64_t)ms * NS_PER_MS))
             break;
         note_message(sim, ctx, block, ": DELAYED");
         return TRI_FATE_DELAY;
     case FAULT_DUPLICATE:
-        if (!hold_back(sim, ctx, block, 0))
+        if (!hold_back(sim, ctx, block, sim->now_ns))
             break;
         note_message(sim, ctx, block, ": TWICE");
         return TRI_FATE_HANDLE;
@@ -212,7 +242,7 @@ static void on_turn(void *self, bool begins)
     sim->in_turn = begins;
     if (!begins) {
         tri_alloc_fail_after(-1);
-    } else if (sim->faults.alloc_permille &&
+    } else if (!sim->ending && sim->faults.alloc_permille &&
                999 - tri_sim_decide(sim, 1000) < sim->faults.alloc_permille) {
         tri_sim_note(sim, "  the next allocation fails");
         tri_alloc_fail_after(0);
@@ -253,15 +283,19 @@ static void deliver_due(struct tri_sim *sim)
     sim->late_count -= due;
 }
 
+static bool due_now(struct tri_sim *sim)
+{
+    return (sim->late_count && sim->late[0].due_ns <= sim->now_ns) ||
+           tr_system_next_timer_ns(sim->sys) <= sim->now_ns;
+}
+
 void tri_sim_settle(struct tri_sim *sim)
 {
     for (uint32_t i = 0; i < SETTLE_MAX; i++) {
         if (sim->late_count)
             deliver_due(sim);
         (void)tr_system_step(sim->sys, 64);
-        bool late = sim->late_count && sim->late[0].due_ns <= sim->now_ns;
-        bool timer = tr_system_next_timer_ns(sim->sys) <= sim->now_ns;
-        if (!late && !timer && tr_system_step(sim->sys, 1) == 0)
+        if (!due_now(sim) && tr_system_step(sim->sys, 1) == 0)
             return;
     }
 }
@@ -274,15 +308,48 @@ static uint64_t next_event_ns(struct tri_sim *sim)
     return next;
 }
 
+/* The wheel may give a tick before the next timer's: the clock goes on all the same. */
+static uint64_t later(const struct tri_sim *sim, uint64_t next_ns)
+{
+    return next_ns > sim->now_ns ? next_ns : sim->now_ns + NS_PER_MS;
+}
+
+bool tri_sim_next(struct tri_sim *sim)
+{
+    for (;;) {
+        if (sim->late_count)
+            deliver_due(sim);
+        if (tr_system_step(sim->sys, 1) > 0 || !tri_system_at_rest(sim->sys))
+            return true;
+        uint64_t next = next_event_ns(sim);
+        if (next == UINT64_MAX)
+            return false;
+        sim->now_ns = later(sim, next);
+    }
+}
+
+/* Somebody outside of all actors waits for them. */
+static bool on_wait(void *self, uint64_t until_ns)
+{
+    struct tri_sim *sim = self;
+    if (sim->late_count)
+        deliver_due(sim);
+    if (!tri_system_at_rest(sim->sys))
+        return true;
+    uint64_t next = next_event_ns(sim);
+    next = next == UINT64_MAX ? until_ns : later(sim, next);
+    sim->now_ns = next < until_ns ? next : until_ns;
+    return true;
+}
+
 void tri_sim_advance(struct tri_sim *sim, uint64_t ns)
 {
     uint64_t end = sim->now_ns + ns;
     tri_sim_settle(sim);
     for (uint64_t next; (next = next_event_ns(sim)) <= end;) {
-        /* The wheel may give a tick before the next timer's: the clock goes on all the same. */
-        sim->now_ns = next > sim->now_ns ? next : sim->now_ns + NS_PER_MS;
-        if (sim->now_ns > end)
+        if (later(sim, next) > end)
             break;
+        sim->now_ns = later(sim, next);
         tri_sim_settle(sim);
     }
     sim->now_ns = end;
@@ -291,6 +358,23 @@ void tri_sim_advance(struct tri_sim *sim, uint64_t ns)
 
 /* ---- Life ---------------------------------------------------------------- */
 
+bool tri_sim_boot(struct tri_sim *sim)
+{
+    uint64_t seed = sim->options.seed;
+    struct tr_config config = {.node = "sim",
+                               .manual = true,
+                               .seed = seed + 1 ? seed + 1 : 1,
+                               .log = sim->options.trace ? on_log : tr_log_none,
+                               .log_user = sim,
+                               .clock = {mono_ns, wall_us, sim},
+                               .random = {next_random, sim}};
+    const struct tri_stepper port = {on_choose, on_fate, on_batch, on_turn, on_wait, sim};
+    tr_system_destroy(sim->sys);
+    sim->sys = NULL;
+    sim->ending = false;
+    return tr_system_create(&sim->sys, &config) == TR_OK && tri_stepped_install(sim->sys, &port);
+}
+
 struct tri_sim *tri_sim_create(const struct tri_sim_options *options)
 {
     struct tri_sim *sim = tri_calloc(1, sizeof *sim);
@@ -298,19 +382,11 @@ struct tri_sim *tri_sim_create(const struct tri_sim_options *options)
         return NULL;
     sim->options = *options;
     sim->now_ns = MONO_START_NS;
-    tri_prng_seed(&sim->choices, options->seed);
+    tri_prng_seed(&sim->choices, options->seed ^ options->salt * UINT64_C(0x9E3779B97F4A7C15));
     tri_prng_seed(&sim->random, ~options->seed);
+    tri_prng_seed(&sim->history, options->seed + UINT64_C(0xD1B54A32D192ED03));
     sim->decisions = tri_malloc(TRI_SIM_DECISIONS_MAX * sizeof *sim->decisions);
-    struct tr_config config = {.node = "sim",
-                               .manual = true,
-                               .seed = options->seed + 1 ? options->seed + 1 : 1,
-                               .log = options->trace ? on_log : tr_log_none,
-                               .log_user = sim,
-                               .clock = {mono_ns, wall_us, sim},
-                               .random = {next_random, sim}};
-    const struct tri_stepper port = {on_choose, on_fate, on_batch, on_turn, sim};
-    if (!sim->decisions || tr_system_create(&sim->sys, &config) ||
-        !tri_stepped_install(sim->sys, &port)) {
+    if (!sim->decisions || !tri_sim_boot(sim)) {
         tri_sim_destroy(sim);
         return NULL;
     }
@@ -319,8 +395,7 @@ struct tri_sim *tri_sim_create(const struct tri_sim_options *options)
 
 void tri_sim_finish(struct tri_sim *sim, struct tr_accounts *ret_accounts)
 {
-    sim->rule_count = 0;
-    sim->faults = (struct tr_test_faults){0};
+    sim->ending = true;
     /* What is still on hold comes now. */
     for (size_t i = 0; i < sim->late_count; i++)
         sim->late[i].due_ns = sim->now_ns;
@@ -329,6 +404,15 @@ void tri_sim_finish(struct tri_sim *sim, struct tr_accounts *ret_accounts)
     tri_sim_settle(sim);
     if (ret_accounts)
         tr_system_accounts(sim->sys, ret_accounts);
+}
+
+uint64_t tri_sim_leaked(struct tri_sim *sim)
+{
+    struct tr_stats stats;
+    tri_pool_flush(&sim->sys->root->pool);
+    tri_pool_trim(&sim->sys->root->pool);
+    tr_system_stats(sim->sys, &stats);
+    return stats.message_bytes;
 }
 
 void tri_sim_destroy(struct tri_sim *sim)

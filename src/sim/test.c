@@ -249,6 +249,70 @@ void tr_test_faults(struct tr_test *test, const struct tr_test_faults *faults)
     test->sim->faults = *faults;
 }
 
+bool tr_test_next(struct tr_test *test)
+{
+    return !test->failed && tri_sim_next(test->sim) && !test->failed;
+}
+
+uint64_t tr_test_random(struct tr_test *test)
+{
+    return tri_prng_next(&test->sim->history);
+}
+
+bool tr_test_event(struct tr_test *test)
+{
+    return tri_sim_event(test->sim);
+}
+
+uint32_t tr_test_choose(struct tr_test *test, uint32_t bound)
+{
+    if (bound == 0)
+        fail(test, "tr_test_choose() among none");
+    return bound > 1 ? tri_sim_decide(test->sim, bound) : 0;
+}
+
+void tr_test_note(struct tr_test *test, const char *fmt, ...)
+{
+    char line[512];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(line, sizeof line, fmt, args);
+    va_end(args);
+    tri_sim_note(test->sim, "%s", line);
+}
+
+/* Stops the system, and looks what it left behind. */
+static void end_system(struct tr_test *test)
+{
+    struct tr_accounts accounts;
+    tri_alloc_fail_after(-1);
+    if (!test->sim->sys)
+        return;
+    tri_sim_finish(test->sim, &accounts);
+    uint64_t leaked = tri_sim_leaked(test->sim);
+    if (test->failed)
+        return;
+    test->failed = leaked > 0 || !tr_accounts_balance(&accounts);
+    if (!tr_accounts_balance(&accounts))
+        snprintf(test->why, sizeof test->why,
+                 "the message accounts do not balance: accepted %" PRIu64 ", processed %" PRIu64
+                 ", queued %" PRIu64,
+                 accounts.accepted, accounts.processed, accounts.queued);
+    else if (leaked)
+        snprintf(test->why, sizeof test->why,
+                 "messages or states were never given back, in %" PRIu64 " bytes of memory",
+                 leaked);
+}
+
+void tr_test_restart(struct tr_test *test)
+{
+    end_system(test);
+    tri_sim_note(test->sim, "  the process ends, and starts again");
+    if (!tri_sim_boot(test->sim))
+        fail(test, "no memory for another simulated system");
+    leave_if_failed(test);
+}
+
 static void free_probes(struct tr_test *test)
 {
     for (unsigned i = 0; i < test->probe_count; i++) {
@@ -274,21 +338,13 @@ bool tri_test_run(tr_test_fn fn, const struct tri_sim_options *options, struct t
     }
     if (setjmp(test.out) == 0)
         fn(&test);
-    tri_alloc_fail_after(-1);
-    struct tr_accounts accounts;
-    tri_sim_finish(test.sim, &accounts);
-    if (!test.failed && !tr_accounts_balance(&accounts)) {
-        snprintf(test.why, sizeof test.why,
-                 "the message accounts do not balance: accepted %" PRIu64 ", processed %" PRIu64
-                 ", queued %" PRIu64,
-                 accounts.accepted, accounts.processed, accounts.queued);
-        test.failed = true;
-    }
+    end_system(&test);
     ret->failed = test.failed;
     memcpy(ret->why, test.why, sizeof ret->why);
     ret->messages = test.sim->messages;
     ret->decisions = test.sim->decisions;
     ret->decision_count = test.sim->decision_count;
+    ret->event_count = test.sim->event;
     ret->trace = test.sim->trace.bytes;
     test.sim->decisions = NULL;
     test.sim->trace = (struct tri_text){0};
