@@ -137,7 +137,9 @@ static bool start_actors(struct flow *flow)
     struct tr_error why;
     struct tr_config config = {
         .node = "orders", .workers = options->workers, .offload_threads = 1, .watchdog_ms = 5000};
-    if (tr_system_create_(&flow->system, &config, &why))
+    if (options->stage)
+        flow->system = options->stage->system;
+    else if (tr_system_create_(&flow->system, &config, &why))
         return ord_fail(flow->error, "the actor system cannot start: %s", why.text);
     flow->root = tr_root(flow->system);
 
@@ -333,7 +335,10 @@ static struct doc *room_for_spare(struct flow *flow)
 
 static bool pump(struct flow *flow)
 {
+    const struct flow_stage *stage = flow->options->stage;
     for (;;) {
+        if (stage)
+            stage->meanwhile(stage->user);
         struct doc *doc = next_doc(flow);
         if (!doc)
             return false;
@@ -413,7 +418,8 @@ static void tear_down(struct flow *flow)
         tr_err err = tr_system_stop(flow->system, 10000);
         if (err && flow->result->messages_accounted)
             flow->result->messages_accounted = false;
-        tr_system_destroy(flow->system);
+        if (!flow->options->stage)
+            tr_system_destroy(flow->system);
     }
     known_close(flow->known);
     store_close(flow->store);
@@ -435,6 +441,10 @@ bool flow_run(const struct flow_options *options, struct flow_result *result,
     memset(result, 0, sizeof(*result));
     if (!gate_init(&flow.gate))
         return ord_fail(error, "no lock can be made");
+    if (options->stage) {
+        flow.gate.next = options->stage->next;
+        flow.gate.user = options->stage->user;
+    }
     bool good = open_books(&flow) && start_actors(&flow) &&
                 known_each_unnoticed(flow.known, give_notice, &flow, error);
     if (good) {

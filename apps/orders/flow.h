@@ -24,12 +24,23 @@ enum flow_backpressure {
     BACKPRESSURE_QUEUE  /* sixteen times as many may be under way; beyond that it waits */
 };
 
+/* Actors without threads, for the simulator. */
+struct flow_stage {
+    tr_system *system; /* a manual one, which is stopped in the end but stays the caller's */
+    /* Lets the actors go on while the run waits; false: they have nothing more to do. */
+    bool (*next)(void *user);
+    /* Before each document: here other threads may have gone on or not. */
+    void (*meanwhile)(void *user);
+    void *user;
+};
+
 struct flow_options {
     struct ord_source *source; /* borrowed */
     const char *name;          /* of the source, for messages */
     const char *db;
-    unsigned workers; /* 0: one per core */
-    int64_t stock;    /* pieces per product at the start; -1: no bound */
+    unsigned workers;               /* 0: one per core */
+    const struct flow_stage *stage; /* NULL: threads of the run's own */
+    int64_t stock;                  /* pieces per product at the start; -1: no bound */
     bool stock_given;
     enum flow_backpressure backpressure;
     uint32_t under_way; /* orders at most, rounded up to a power of two; 0: 4096 */

@@ -72,13 +72,27 @@ void gate_fail(struct gate *gate, const char *why)
     pthread_mutex_unlock(&gate->lock);
 }
 
+/* Under the lock, which it gives back meanwhile. */
+static void wait_moved(struct gate *gate)
+{
+    if (!gate->next) {
+        pthread_cond_wait(&gate->moved, &gate->lock);
+        return;
+    }
+    pthread_mutex_unlock(&gate->lock);
+    bool on = gate->next(gate->user);
+    if (!on)
+        gate_fail(gate, "the actors are at rest, and not all orders are committed");
+    pthread_mutex_lock(&gate->lock);
+}
+
 bool gate_wait(struct gate *gate, uint64_t committed, uint64_t lines, uint64_t lines_left,
                struct ord_error *error)
 {
     pthread_mutex_lock(&gate->lock);
     while (!gate->failed && (gate->figures.committed < committed ||
                              lines - gate->figures.committed_lines > lines_left))
-        pthread_cond_wait(&gate->moved, &gate->lock);
+        wait_moved(gate);
     bool failed = gate->failed;
     if (failed)
         *error = gate->why;

@@ -25,6 +25,10 @@ struct gate_figures {
 struct gate {
     pthread_mutex_t lock;
     pthread_cond_t moved;
+    /* Where there are no threads: called instead of waiting, lets the actors go on. False: they
+     * have nothing more to do. NULL: there are threads. */
+    bool (*next)(void *user);
+    void *user;
     struct gate_figures figures;
     bool failed;
     struct ord_error why;

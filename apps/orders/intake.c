@@ -42,6 +42,7 @@ struct intake {
     struct group group[INTAKE_OPEN];
     unsigned first, open; /* groups in use: a ring */
     bool ended, broken;
+    bool starved; /* memory ran short: nothing more comes, and no order is refused for that */
     struct ord_error broken_why;
     uint64_t lines;
     uint32_t *seen; /* scratch of mark_duplicates() */
@@ -221,15 +222,26 @@ static bool make_room(struct group *group, size_t raw)
     return true;
 }
 
+static void starve(struct intake *intake, uint64_t line)
+{
+    intake->starved = true;
+    ord_fail(&intake->broken_why, "memory is short at line %llu (run again: it resumes)",
+             (unsigned long long)line);
+}
+
 /* Keeps the text of a line; the line itself is filled in by the caller. NULL: the order has
- * become too large, which is noted. */
-static struct doc_line *append(struct group *group, const struct csv_record *record)
+ * become too large, which is noted, or the intake starves. */
+static struct doc_line *append(struct intake *intake, struct group *group,
+                               const struct csv_record *record)
 {
     group->lines_seen++;
     if (group->lines == ORDER_LINES_MAX ||
-        group->raw_size + record->raw_size > INTAKE_ORDER_BYTES_MAX ||
-        !make_room(group, record->raw_size)) {
+        group->raw_size + record->raw_size > INTAKE_ORDER_BYTES_MAX) {
         refuse(group, REFUSAL_TOO_LARGE, record->line, "more than 65,535 lines or 16 MiB");
+        return NULL;
+    }
+    if (!make_room(group, record->raw_size)) {
+        starve(intake, record->line);
         return NULL;
     }
     memcpy(group->raw + group->raw_size, record->raw, record->raw_size);
@@ -285,10 +297,15 @@ static bool add_line(struct intake *intake, struct group *group, const struct cs
                                    0);
     uint32_t product = dict_number(intake->options.products, f[CODE].text, f[CODE].size,
                                    f[DESCRIPTION].text, f[DESCRIPTION].size);
+    if ((country == 0 && dict_count(intake->options.countries) < DICT_WORDS_MAX) ||
+        (product == 0 && dict_count(intake->options.products) < DICT_WORDS_MAX)) {
+        starve(intake, record->line);
+        return true;
+    }
     if (country == 0 || product == 0)
         return ord_fail(error, "more than %u different stock codes or countries", DICT_WORDS_MAX);
     bool first = group->lines_seen == 0;
-    struct doc_line *line = append(group, record);
+    struct doc_line *line = append(intake, group, record);
     if (!line)
         return true;
     line->quantity = (int32_t)p->quantity;
@@ -328,14 +345,14 @@ static void spoil(struct intake *intake, const struct csv_record *record,
     struct group *group = named ? find_group(intake, record->field[0]) : NULL;
     if (!group)
         group = open_group(intake, named ? record->field[0] : none, record->line);
-    append(group, record);
+    append(intake, group, record);
     refuse(group, named ? REFUSAL_SPOILED : REFUSAL_UNREADABLE, record->line, why->text);
 }
 
 /* Reads on until the oldest group is complete. False: the input is over. */
 static bool gather(struct intake *intake)
 {
-    while (!intake->ended && intake->open < INTAKE_OPEN) {
+    while (!intake->ended && !intake->starved && intake->open < INTAKE_OPEN) {
         struct csv_record record;
         struct ord_error why;
         struct parsed parsed = {0};
@@ -474,7 +491,12 @@ static bool seal(struct intake *intake, struct doc *doc, struct ord_error *error
 
 enum intake_result intake_next(struct intake *intake, struct doc *doc, struct ord_error *error)
 {
-    if (gather(intake)) {
+    bool any = gather(intake);
+    if (intake->starved) {
+        *error = intake->broken_why;
+        return INTAKE_BROKEN;
+    }
+    if (any) {
         if (intake->broken) { /* The lines of an order that was cut off may be missing. */
             struct group *last = &intake->group[(intake->first + intake->open - 1) % INTAKE_OPEN];
             refuse(last, REFUSAL_SPOILED, last->source_line, "the input breaks off within it");

@@ -10,6 +10,7 @@
 
 struct known {
     struct store_reader *reader;
+    int64_t noticed;
     uint64_t filter[FILTER_BITS / 64];
     uint64_t hash[UNDER_WAY]; /* of the numbers let in last, by seq */
 };
@@ -40,7 +41,8 @@ struct known *known_open(const char *path, struct ord_error *error)
         return NULL;
     }
     known->reader = store_reader_open(path, error);
-    if (!known->reader || !store_each_key(known->reader, add_key, known, error)) {
+    if (!known->reader || !store_each_key(known->reader, add_key, known, error) ||
+        !store_reader_noticed(known->reader, &known->noticed, error)) {
         known_close(known);
         return NULL;
     }
@@ -91,12 +93,12 @@ enum store_known known_find(struct known *known, const struct doc *doc, struct o
 
 int64_t known_noticed(const struct known *known)
 {
-    return store_reader_noticed(known->reader);
+    return known->noticed;
 }
 
 bool known_each_unnoticed(struct known *known,
                           void (*visit)(void *user, int64_t id, uint8_t state, const char *key),
                           void *user, struct ord_error *error)
 {
-    return store_each_after(known->reader, known_noticed(known), visit, user, error);
+    return store_each_after(known->reader, known->noticed, visit, user, error);
 }

@@ -150,6 +150,10 @@ static bool load_words(struct store *store, struct dict *dict, const char *text,
             uint32_t number = word && note
                                   ? dict_number(dict, word, strlen(word), note, strlen(note))
                                   : 0;
+            if (number == 0 && word && note && count < DICT_WORDS_MAX) {
+                sqlite3_finalize(rows);
+                return ord_fail(error, "memory is short reading '%s'", store->path);
+            }
             if (number != ++count || sqlite3_column_int64(rows, 0) != number) {
                 sqlite3_finalize(rows);
                 return ord_fail(error, "'%s' is damaged: row %u of its words is not as written",
@@ -395,11 +399,11 @@ bool store_each_key(struct store_reader *reader, void (*visit)(void *user, const
                                : store_failed(reader->db, reader->path, "cannot be read", error);
 }
 
-int64_t store_reader_noticed(struct store_reader *reader)
+bool store_reader_noticed(struct store_reader *reader, int64_t *ret_order, struct ord_error *error)
 {
-    int64_t position = -1;
-    query_int(reader->db, "SELECT position FROM cursors WHERE name='notices'", &position);
-    return position;
+    return query_int(reader->db, "SELECT position FROM cursors WHERE name='notices'", ret_order)
+               ? true
+               : store_failed(reader->db, reader->path, "cannot be read", error);
 }
 
 bool store_each_after(struct store_reader *reader, int64_t id,

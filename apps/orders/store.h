@@ -54,8 +54,8 @@ enum store_known store_find(struct store_reader *reader, const struct doc *doc,
 /* Calls visit for every order number entered; for the intake's filter. */
 bool store_each_key(struct store_reader *reader, void (*visit)(void *user, const char *key),
                     void *user, struct ord_error *error);
-/* Notices up to this order were delivered; -1 if the database cannot say. */
-int64_t store_reader_noticed(struct store_reader *reader);
+/* Notices up to this order were delivered. */
+bool store_reader_noticed(struct store_reader *reader, int64_t *ret_order, struct ord_error *error);
 /* The orders after that one. */
 bool store_each_after(struct store_reader *reader, int64_t id,
                       void (*visit)(void *user, int64_t id, uint8_t state, const char *key),

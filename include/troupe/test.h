@@ -137,6 +137,9 @@ TR_API void tr_test_faults(struct tr_test *test, const struct tr_test_faults *fa
 TR_API void tr_expect_(struct tr_test *test, bool holds, const char *text, const char *file,
                        int line);
 
+/* Ends the run as failed for that reason, like tr_expect(). */
+TR_API void tr_test_failed(struct tr_test *test, const char *fmt, ...) TR_PRINTF(2, 3);
+
 /*
  * What happened, a line each: the time, the receiver (name#slot), the message, its sender.
  *      0.000000 counter#2 counter_add from probe#3

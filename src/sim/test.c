@@ -61,6 +61,16 @@ void tr_expect_(struct tr_test *test, bool holds, const char *text, const char *
         fail(test, "%s:%d: expected %s", file, line, text);
 }
 
+void tr_test_failed(struct tr_test *test, const char *fmt, ...)
+{
+    char why[sizeof test->why];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(why, sizeof why, fmt, args);
+    va_end(args);
+    fail(test, "%s", why);
+}
+
 static bool line_has(const char *line, const char *end, const char *part)
 {
     size_t size = strlen(part);
