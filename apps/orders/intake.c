@@ -47,7 +47,8 @@ struct intake {
     uint64_t lines;
     uint32_t *seen; /* scratch of mark_duplicates() */
     uint32_t seen_room;
-    uint64_t recent[INTAKE_RECENT]; /* fingerprints of the last orders */
+    uint64_t recent[INTAKE_RECENT];     /* fingerprints of the last orders */
+    uint64_t recent_key[INTAKE_RECENT]; /* their numbers */
     int64_t recent_at[INTAKE_RECENT];
     unsigned recent_next;
 };
@@ -415,7 +416,8 @@ static bool mark_duplicates(struct intake *intake, struct group *group)
     return true;
 }
 
-/* True if the same customer has placed the same basket for the same amount a short while ago. */
+/* True if the same customer has placed the same basket for the same amount a short while ago, under
+ * another number: the same one again is the same order, which may have been turned away before. */
 static bool looks_twice(struct intake *intake, const struct group *group)
 {
     if (group->customer == 0 || group->key[0] == 'C' || group->key[0] == 'A' ||
@@ -431,13 +433,15 @@ static bool looks_twice(struct intake *intake, const struct group *group)
         } item = {line->price, line->product, line->quantity};
         basket += ord_hash(3, &item, sizeof(item)); /* The order of the lines says nothing. */
     }
+    uint64_t key = ord_hash(5, group->key, group->key_size);
     bool found = false;
     for (unsigned i = 0; i < INTAKE_RECENT && !found; i++) {
         int64_t apart = group->placed_at - intake->recent_at[i];
-        found = intake->recent[i] == basket && apart <= intake->options.window_s &&
-                apart >= -intake->options.window_s;
+        found = intake->recent[i] == basket && intake->recent_key[i] != key &&
+                apart <= intake->options.window_s && apart >= -intake->options.window_s;
     }
     intake->recent[intake->recent_next] = basket;
+    intake->recent_key[intake->recent_next] = key;
     intake->recent_at[intake->recent_next] = group->placed_at;
     intake->recent_next = (intake->recent_next + 1) % INTAKE_RECENT;
     return found;

@@ -96,7 +96,8 @@ static void look_for_baskets(const struct history *history, struct group *groups
         for (int k = 0; k < i; k++) {
             const struct group *before = &groups[k];
             int apart = abs(now->rows[0]->minute - before->rows[0]->minute);
-            if (!before->spoiled && sells(before) && apart <= history->window_minutes &&
+            bool same = strcmp(now->rows[0]->key, before->rows[0]->key) == 0;
+            if (!same && !before->spoiled && sells(before) && apart <= history->window_minutes &&
                 same_basket(now, before))
                 now->twice = true;
         }
