@@ -157,6 +157,11 @@ bool disk_crashed(void)
     return disk.crashed;
 }
 
+unsigned disk_changes(void)
+{
+    return disk.changes;
+}
+
 bool disk_ordered(enum disk_fault what, unsigned now)
 {
     for (unsigned i = 0; i < disk.order_count; i++) {

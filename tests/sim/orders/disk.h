@@ -30,5 +30,6 @@ void disk_start(void);
 /* At most 8 at a time, until the next start. */
 void disk_order(enum disk_fault what, unsigned at, unsigned count);
 bool disk_crashed(void);
+unsigned disk_changes(void); /* operations since the start */
 
 #endif

@@ -16,7 +16,7 @@
 
 #define BOOKS "books.db"
 #define RUNS_MAX 4
-#define FAULTS_MAX 3
+#define FAULTS_MAX 6
 
 /* What goes wrong in a run. */
 enum trouble {
@@ -59,6 +59,7 @@ static struct {
     struct oracle oracle;
     struct run runs[RUNS_MAX];
     int run_count;
+    bool stuck; /* the run waits for what will never happen */
 } town;
 
 /* ---- What the order system gets ------------------------------------------- */
@@ -111,7 +112,10 @@ static long read_text(struct ord_source *base, char *buffer, size_t size, struct
 static bool go_on(void *user)
 {
     (void)user;
-    return !disk_crashed() && tr_test_next(town.test);
+    if (disk_crashed())
+        return false;
+    town.stuck = !tr_test_next(town.test);
+    return !town.stuck;
 }
 
 static void meanwhile(void *user)
@@ -132,22 +136,29 @@ static unsigned below(unsigned bound)
     return (unsigned)(tr_test_random(town.test) % bound);
 }
 
+/* One kind of trouble in so many of a hundred runs, up to `reach`. */
+static void make_fault(struct run *run, unsigned percent, enum trouble what, unsigned reach)
+{
+    bool any = below(100) < percent, early = below(4) == 0;
+    unsigned at = below(reach), times = 1 + below(3);
+    /* Much happens in the beginning. */
+    at = early ? at / 8 : at;
+    if (any && run->fault_count < FAULTS_MAX && tr_test_event(town.test))
+        run->faults[run->fault_count++] = (struct fault){what, at, times};
+}
+
 static void make_faults(struct run *run)
 {
-    unsigned count = 1 + below(FAULTS_MAX);
-    for (unsigned i = 0; i < count; i++) {
-        static const unsigned reach[TROUBLES] = {
-            [DISK_CRASH] = 160,           [DISK_NO_WRITE] = 160, [DISK_FULL] = 160,
-            [DISK_NO_SYNC] = 160,         [DISK_NO_READ] = 60,   [TROUBLE_ALLOC] = 60,
-            [TROUBLE_SQLITE_ALLOC] = 900, [TROUBLE_FAIL] = 30,   [TROUBLE_LATE] = 100,
-            [TROUBLE_HEAP] = 20};
-        unsigned what = below(2) ? (unsigned)DISK_CRASH : below(TROUBLES);
-        unsigned at = below(reach[what]), times = 1 + below(3);
-        /* Early ones are as likely as late ones: much happens in the beginning. */
-        at = below(2) ? at : at / 8;
-        if (tr_test_event(town.test))
-            run->faults[run->fault_count++] = (struct fault){(enum trouble)what, at, times};
-    }
+    make_fault(run, 60, (enum trouble)DISK_CRASH, 160);
+    make_fault(run, 8, (enum trouble)DISK_NO_WRITE, 160);
+    make_fault(run, 8, (enum trouble)DISK_FULL, 160);
+    make_fault(run, 10, (enum trouble)DISK_NO_SYNC, 160);
+    make_fault(run, 6, (enum trouble)DISK_NO_READ, 60);
+    make_fault(run, 8, TROUBLE_ALLOC, 60);
+    make_fault(run, 8, TROUBLE_SQLITE_ALLOC, 4000);
+    make_fault(run, 15, TROUBLE_FAIL, 60);
+    make_fault(run, 30, TROUBLE_LATE, 100);
+    make_fault(run, 10, TROUBLE_HEAP, 40);
 }
 
 static void make_runs(void)
@@ -185,7 +196,7 @@ static void order_faults(const struct run *run)
         else if (fault->what == TROUBLE_ALLOC)
             sim_alloc_fail((long)fault->at);
         else if (fault->what == TROUBLE_SQLITE_ALLOC)
-            sim_sqlite_alloc_fail((long)fault->at * 4);
+            sim_sqlite_alloc_fail((long)fault->at);
         else if (fault->what == TROUBLE_FAIL)
             chance.fail_permille = fault->at;
         else if (fault->what == TROUBLE_LATE)
@@ -229,7 +240,8 @@ static bool run_flow(const struct run *run, struct flow_result *result, struct o
     bool good = flow_run(&options, result, error);
     faults_off();
     free(text);
-    tr_test_note(town.test, "  the run %s", good ? "is over" : error->text);
+    tr_test_note(town.test, "  the run %s, %u changes of the disk", good ? "is over" : error->text,
+                 disk_changes());
     return good;
 }
 
@@ -244,7 +256,7 @@ static void audit(void)
     for (int i = 0; i < result.count; i++) {
         if (!result.check[i].good)
             tr_test_failed(town.test, "the auditor: %s: %s", result.check[i].name,
-                         result.check[i].detail);
+                           result.check[i].detail);
     }
 }
 
@@ -265,7 +277,10 @@ static void make_run(const struct run *run, bool last)
     tr_test_restart(town.test);
     disk_start();
     world_start(&town.world);
-    struct oracle_run done = {run->rows, good && !result.broken, run->backpressure == BACKPRESSURE_DROP};
+    if (town.stuck)
+        tr_test_failed(town.test, "the run would wait for ever");
+    struct oracle_run done = {run->rows, good && !result.broken,
+                              run->backpressure == BACKPRESSURE_DROP};
     if (!good && run->fault_count == 0)
         tr_test_failed(town.test, "the run failed although nothing was wrong: %s", error.text);
     if (!oracle_check(&town.oracle, BOOKS, &done))
