@@ -4,6 +4,7 @@
 #include "actors.h"
 #include "intake.h"
 #include "known.h"
+#include "plant.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,7 +232,8 @@ static bool recognise(struct flow *flow, struct doc *doc, bool *ret_new)
     enum store_known known = STORE_NEW;
     if (doc->what == DOC_ORDER && known_maybe(flow->known, doc)) {
         /* One of that number may be under way: it has to be entered before it can be seen. */
-        if (known_under_way(flow->known, doc, gate_committed(&flow->gate), flow->seq) &&
+        if (!ORDERS_PLANTED(TWIN_UNSEEN) &&
+            known_under_way(flow->known, doc, gate_committed(&flow->gate), flow->seq) &&
             !gate_wait(&flow->gate, flow->seq, 0, UINT64_MAX, flow->error))
             return false;
         known = known_find(flow->known, doc, flow->error);
@@ -446,7 +448,8 @@ bool flow_run(const struct flow_options *options, struct flow_result *result,
         flow.gate.user = options->stage->user;
     }
     bool good = open_books(&flow) && start_actors(&flow) &&
-                known_each_unnoticed(flow.known, give_notice, &flow, error);
+                (ORDERS_PLANTED(NOTICE_LOST) ||
+                 known_each_unnoticed(flow.known, give_notice, &flow, error));
     if (good) {
         flow.started_ns = flow.progress_ns = ord_now_ns();
         flow.started_cpu = cpu_seconds();

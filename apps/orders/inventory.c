@@ -3,6 +3,7 @@
  * Returned goods are counted, but not sold again before someone has looked at them.
  */
 #include "actors.h"
+#include "plant.h"
 #include "sequence.h"
 
 struct inventory {
@@ -22,7 +23,8 @@ static tr_err inventory_init(tr_ctx *ctx, void *state, const void *arg)
     if (!self->on_hand || !sequence_init(&self->sequence, args->window))
         return tr_fail(ctx, TR_ENOMEM, "no memory for the stock of %u products", self->room);
     for (uint32_t i = 1; i < self->room; i++)
-        self->on_hand[i] = store_on_hand(args->store, i);
+        self->on_hand[i] = ORDERS_PLANTED(STALE_STOCK) ? self->initial
+                                                       : store_on_hand(args->store, i);
     return TR_OK;
 }
 
@@ -70,7 +72,8 @@ static bool reserve(struct inventory *self, struct doc *doc)
         }
         if (want > *on_hand) {
             while (i-- > 0)
-                self->on_hand[doc->line[i].product] += wanted(&doc->line[i]);
+                self->on_hand[doc->line[i].product] += wanted(&doc->line[i]) *
+                                                       (ORDERS_PLANTED(RELEASED_TWICE) ? 2 : 1);
             return false;
         }
         *on_hand -= want;
@@ -82,6 +85,8 @@ static tr_err on_reserve(tr_ctx *ctx, struct inventory *self, const struct inven
 {
     struct doc *doc;
     sequence_put(&self->sequence, msg->doc);
+    if (ORDERS_PLANTED(OUT_OF_TURN))
+        self->sequence.next = msg->doc->seq;
     while ((doc = sequence_take(&self->sequence)) != NULL) {
         bool enough = true;
         if (!grow(self, doc->products_known))

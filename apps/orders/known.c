@@ -1,6 +1,8 @@
 /* known.c - a Bloom filter before the database. */
 #include "known.h"
 
+#include "plant.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +43,8 @@ struct known *known_open(const char *path, struct ord_error *error)
         return NULL;
     }
     known->reader = store_reader_open(path, error);
-    if (!known->reader || !store_each_key(known->reader, add_key, known, error) ||
+    bool forget = ORDERS_PLANTED(KEY_FORGOTTEN);
+    if (!known->reader || (!forget && !store_each_key(known->reader, add_key, known, error)) ||
         !store_reader_noticed(known->reader, &known->noticed, error)) {
         known_close(known);
         return NULL;

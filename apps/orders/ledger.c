@@ -4,6 +4,7 @@
  * one gathers: a slow disk makes batches larger, a fast one keeps the waiting short.
  */
 #include "actors.h"
+#include "plant.h"
 #include "sequence.h"
 
 #include <stdio.h>
@@ -65,6 +66,17 @@ static tr_err write_batch(const void *arg, void *result)
     return TR_OK;
 }
 
+static void acknowledge(tr_ctx *ctx, struct ledger *self)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        struct doc *doc = self->docs[i];
+        bool entered = doc->what == DOC_ORDER;
+        self->order_id += entered;
+        tr_send(ctx, doc->order, ledger_posted, .id = entered ? self->order_id : 0,
+                .state = doc->state);
+    }
+}
+
 static void write_next(tr_ctx *ctx, struct ledger *self)
 {
     struct doc *doc;
@@ -76,6 +88,8 @@ static void write_next(tr_ctx *ctx, struct ledger *self)
     if (self->count == 0)
         return;
     self->writing = true;
+    if (ORDERS_PLANTED(EARLY_ACK))
+        acknowledge(ctx, self);
     tr_offload(ctx, write_batch, ledger_written, ledger_batch, .store = self->store,
                .docs = self->docs, .count = self->count, .noticed = self->noticed);
 }
@@ -95,13 +109,8 @@ static tr_err on_written(tr_ctx *ctx, struct ledger *self, const struct ledger_w
         gate_fail(self->gate, msg->why.text); /* The run ends; nothing more is written. */
         return TR_OK;
     }
-    for (size_t i = 0; i < self->count; i++) {
-        struct doc *doc = self->docs[i];
-        bool entered = doc->what == DOC_ORDER;
-        self->order_id += entered;
-        tr_send(ctx, doc->order, ledger_posted, .id = entered ? self->order_id : 0,
-                .state = doc->state);
-    }
+    if (!ORDERS_PLANTED(EARLY_ACK))
+        acknowledge(ctx, self);
     gate_advance(self->gate, self->docs, self->count);
     self->writing = false;
     write_next(ctx, self);

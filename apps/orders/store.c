@@ -1,4 +1,5 @@
 /* store.c - opening the books, and looking orders up. */
+#include "plant.h"
 #include "store_internal.h"
 #include "store_schema.h"
 
@@ -219,7 +220,9 @@ static bool set_up(struct store *store, const struct store_options *options,
     static const char pragmas[] =
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=16384;"
         "PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=OFF;";
+    const char *lax = ORDERS_PLANTED(SKIPPED_SYNC) ? "PRAGMA synchronous=OFF" : "";
     if (sqlite3_exec(store->db, pragmas, NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(store->db, lax, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(store->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
         return store_failed(store->db, store->path, "cannot be opened for writing", error);
     if (!check_schema(store, options, error))

@@ -1,4 +1,5 @@
 /* store_write.c - entering a batch: rows, double entries, stock and the hash chain. */
+#include "plant.h"
 #include "store_internal.h"
 
 #include <stdlib.h>
@@ -283,7 +284,8 @@ static bool write_refusal(struct store *store, const struct doc *doc, struct ord
 static bool write_stock(struct store *store, struct ord_error *error)
 {
     sqlite3_stmt *update = store->statement[ST_STOCK];
-    for (uint32_t i = 0; i < store->dirty_count; i++) {
+    uint32_t first = ORDERS_PLANTED(BATCH_STOCK) && store->dirty_count > 2;
+    for (uint32_t i = first; i < store->dirty_count; i++) {
         struct stock *stock = &store->stock[store->dirty[i]];
         sqlite3_bind_int64(update, 1, store->dirty[i]);
         sqlite3_bind_int64(update, 2, stock->received);
@@ -330,6 +332,7 @@ bool store_write(struct store *store, struct doc *const *docs, size_t count,
         return true;
     struct ord_error ignored; /* The first error is the one that counts. */
     if (!sqlite3_get_autocommit(store->db))
-        (void)run(store, ST_ROLLBACK, "rollback", &ignored);
+        (void)run(store, ORDERS_PLANTED(ROLLBACK_LOST) ? ST_COMMIT : ST_ROLLBACK, "rollback",
+                  &ignored);
     return false;
 }

@@ -21,7 +21,14 @@
     X(MAIL_UNCOUNTED, "mail-uncounted")   /* what waits at an end is in no account */    \
     X(DOWN_LOST, "down-lost")             /* watchers do not hear of an end */           \
     X(TIMEOUT_LOST, "timeout-lost")       /* a request waits for ever */                 \
-    X(STOP_DROPPED, "stop-dropped")       /* tr_stop() of itself is not heard */
+    X(STOP_DROPPED, "stop-dropped")       /* tr_stop() of itself is not heard */         \
+    X(BACKOFF_FLAT, "wrong-backoff")      /* the delay before a restart never grows */   \
+    X(LEAKED, "leaked-message")           /* dead letters are not given back */          \
+    X(STASH_ORDER, "stash-order")         /* what was put aside overtakes */             \
+    X(LATE_TAKEN, "late-taken")           /* answers to calls that are over count */     \
+    X(TIMER_EARLY, "timer-early")         /* some timers come before their time */       \
+    X(RESULT_LOST, "result-lost")         /* some offloaded work is done in vain */      \
+    X(BATCH_UNCOUNTED, "batch-uncounted") /* a batch counts as one message less */
 
 enum tri_plant {
     TRI_PLANT_NONE,

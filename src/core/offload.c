@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/plant.h"
 #include "core/send.h"
 #include "core/spawn.h"
 
@@ -66,7 +67,7 @@ static void finish(struct tr_ctx *ctx, struct job *job)
         struct tr_request_failed failed = {.call = job->call, .to = job->to, .reason = err};
         tri_send_reserved(ctx, job->to, &tr_request_failed_type, &failed, job->call,
                           TRI_BLOCK_REPLY);
-    } else {
+    } else if (!TRI_PLANTED(RESULT_LOST) || (job->call >> 16) % 4 != 0) {
         tri_send_reserved(ctx, job->to, job->result_type, job->result, job->call, TRI_BLOCK_REPLY);
     }
     tri_free(job->result);

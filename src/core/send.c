@@ -1,6 +1,7 @@
 #include "core/send.h"
 
 #include "base/assert.h"
+#include "base/plant.h"
 #include "core/bound.h"
 #include "core/cold.h"
 #include "core/log.h"
@@ -435,5 +436,6 @@ void tri_dead_letter(struct tr_ctx *ctx, tr_pid to, struct tri_block *block,
                           TRI_BLOCK_REPLY);
     }
     tri_dead_letter_event(ctx, to, from, block->type, reason);
-    tri_block_free(ctx, block);
+    if (!TRI_PLANTED(LEAKED))
+        tri_block_free(ctx, block);
 }

@@ -1,6 +1,7 @@
 #include "core/stash.h"
 
 #include "base/assert.h"
+#include "base/plant.h"
 #include "core/cold.h"
 #include "core/send.h"
 #include "troupe/behaviour.h"
@@ -187,6 +188,11 @@ struct tri_block *tri_stash_next(struct tr_ctx *ctx, struct tri_cell *cell)
         return NULL;
     struct tri_stash *stash = &cell->cold->stash;
     stash->current = take_first(&stash->again);
+    if (TRI_PLANTED(STASH_ORDER) && stash->again.count > 0) {
+        struct tri_block *first = stash->current;
+        stash->current = take_first(&stash->again);
+        insert(&stash->again, first);
+    }
     if (stash->current)
         tri_count(&ctx->counts.stashed, (uint64_t)-1);
     return stash->current;

@@ -1,5 +1,7 @@
 #include "core/supervise.h"
 
+#include "base/plant.h"
+
 /* As in Proto.Actor: ten restarts in ten seconds. */
 static const struct tr_supervision default_policy = {
     .on_failure = TR_RESTART, .restarts_max = 10, .within_ms = 10000};
@@ -46,10 +48,10 @@ static unsigned next_delay(const struct tr_supervision *p, struct tri_restarts *
     uint64_t max = p->backoff_ms_max ? p->backoff_ms_max : 64ull * p->backoff_ms_min;
     uint32_t steps = r->backoff_steps < 31 ? r->backoff_steps : 31;
     uint64_t delay = (uint64_t)p->backoff_ms_min << steps;
-    if (delay < max)
-        r->backoff_steps++;
-    else
+    if (delay >= max)
         delay = max;
+    else if (!TRI_PLANTED(BACKOFF_FLAT))
+        r->backoff_steps++;
     uint64_t spread = delay * p->backoff_jitter_permille / 1000;
     delay += spread ? random % (spread + 1) : 0;
     return delay < UINT32_MAX ? (unsigned)delay : UINT32_MAX;

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/plant.h"
 #include "core/cold.h"
 #include "core/request.h"
 #include "core/send.h"
@@ -17,6 +18,8 @@ void tri_timer_arm(struct tr_ctx *ctx, struct tri_timer *timer, uint64_t due_ns)
     TRI_ASSERT(!timer->armed);
     /* Upwards: a timer never comes early. */
     uint64_t tick = (due_ns + NS_PER_MS - 1) / NS_PER_MS;
+    if (TRI_PLANTED(TIMER_EARLY) && tick % 5 == 0)
+        tick--;
     timer->due_ns = due_ns;
     timer->home = home;
     timer->armed = true;

@@ -37,7 +37,7 @@ static bool admit(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *b
         return false;
     }
     if ((block->flags & TRI_BLOCK_REPLY) && block->call && !tri_request_answered(cell, block->call))
-        return false;
+        return TRI_PLANTED(LATE_TAKEN);
     return true;
 }
 
@@ -276,7 +276,7 @@ static tr_err run_batch(struct tr_ctx *ctx, struct tri_cell *cell, uint32_t coun
     tr_err err = tri_call(ctx, cell, TRI_CALL_BATCH, &batch, TR_OK);
     ctx->batch = NULL;
     ctx->block = NULL;
-    tri_count(&ctx->counts.processed, count);
+    tri_count(&ctx->counts.processed, count - (TRI_PLANTED(BATCH_UNCOUNTED) && count > 1));
     return err;
 }
 
