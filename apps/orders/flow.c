@@ -149,6 +149,8 @@ static bool start_actors(struct flow *flow)
     if (!spawned(flow, guard, "guard"))
         return false;
     tr_system_run(flow->system); /* It listens before anything can fail. */
+    if (!tr_alive(flow->root, guard)) /* … and of its own failure nobody would hear. */
+        return ord_fail(flow->error, "actor 'guard' cannot start: memory is short");
     struct order_peers *peers = &flow->peers;
     peers->validation = tr_spawn(flow->root, &validation_actor, .name = "validation",
                                  .supervise = &end_run);
