@@ -80,11 +80,12 @@ overload: release ## ten times the load that can be taken, for a minute: Troupe,
 
 sim: dev ## random histories in the simulator against an oracle; SEEDS=N (default 1000)
 	@build/dev/tests/sim_core --seeds $(or $(SEEDS),1000)
+	@build/dev/tests/sim/orders/sim_orders --seeds $(or $(SEEDS),1000)
 
-planted: ## bugs planted in the core, the seeds that find them, and the shortest schedules
+planted: ## bugs planted in the core and the order system, what finds them, the shortest schedules
 	@cmake --preset planted >/dev/null
-	@cmake --build --preset planted -j $(JOBS) --target sim_core -- --quiet
-	@tools/planted build/planted/tests/sim_core
+	@cmake --build --preset planted -j $(JOBS) --target sim_core sim_orders -- --quiet
+	@tools/planted build/planted/tests
 
 # Left out: the branch of an assertion that fails, and what only the optimiser sees.
 NOT_BRANCHES = TRI_ASSERT|TRI_UNREACHABLE|assert_fail

@@ -20,7 +20,7 @@
     X(OUT_OF_TURN, "out-of-turn")       /* stock goes to whoever comes first */           \
     X(NOTICE_LOST, "notice-lost")       /* after a crash nobody is told */                \
     X(STALE_STOCK, "stale-stock")       /* a run begins with the first run's stock */     \
-    X(ROLLBACK_LOST, "rollback-lost")   /* half a batch stays when it fails */
+    X(BATCH_TORN, "batch-torn")         /* a batch is committed in two halves */
 
 enum orders_plant {
     ORDERS_PLANT_NONE,

@@ -310,6 +310,9 @@ static bool write_all(struct store *store, struct doc *const *docs, size_t count
             return false;
         bool good = docs[i]->what == DOC_ORDER ? write_order(store, docs[i], error)
                                                : write_refusal(store, docs[i], error);
+        if (ORDERS_PLANTED(BATCH_TORN) && i == 0 && count > 1)
+            good = good && run(store, ST_COMMIT, "half", error) &&
+                   run(store, ST_BEGIN, "half", error);
         if (!good)
             return false;
     }
@@ -332,7 +335,6 @@ bool store_write(struct store *store, struct doc *const *docs, size_t count,
         return true;
     struct ord_error ignored; /* The first error is the one that counts. */
     if (!sqlite3_get_autocommit(store->db))
-        (void)run(store, ORDERS_PLANTED(ROLLBACK_LOST) ? ST_COMMIT : ST_ROLLBACK, "rollback",
-                  &ignored);
+        (void)run(store, ST_ROLLBACK, "rollback", &ignored);
     return false;
 }

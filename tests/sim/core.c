@@ -43,7 +43,7 @@ struct go {
 TR_TYPE(note);
 TR_TYPE(question);
 TR_TYPE(answer);
-TR_TYPE(hold);
+TR_TYPE_FLAGS(hold, TR_TYPE_CONTROL); /* Never dropped. */
 TR_TYPE(go);
 
 enum { PLAIN, FAIL, STOP, PASS_ON };
@@ -64,7 +64,8 @@ struct known_worker {
 /* What a driver does in one round. */
 struct plan {
     uint32_t pause_ms, actions;
-    uint64_t random[ACTIONS]; /* 0: left out */
+    uint64_t random[ACTIONS];
+    bool happens[ACTIONS];
 };
 
 static struct {
@@ -246,7 +247,7 @@ static void act(tr_ctx *ctx, struct driver *self, uint64_t random)
         tr_send(ctx, known->pid, hold, .on = what < 38);
         return;
     }
-    what = what == 10 ? STOP : what < 15 ? FAIL : what < 20 ? PASS_ON : PLAIN;
+    what = what == 10 ? STOP : what < 14 ? FAIL : what < 22 ? PASS_ON : PLAIN;
     tr_send(ctx, known->pid, note, .driver = self->index, .seq = ++known->sent[self->index],
             .what = what);
 }
@@ -256,7 +257,7 @@ static tr_err on_go(tr_ctx *ctx, struct driver *self, const struct go *msg)
     const struct plan *plan = &town.plans[self->index][msg->round];
     tr_expect(town.test, tr_now_ns(ctx) >= msg->due_ns);
     for (unsigned i = 0; i < plan->actions; i++) {
-        if (plan->random[i])
+        if (plan->happens[i])
             act(ctx, self, plan->random[i]);
     }
     if (msg->round < ROUNDS)
@@ -355,8 +356,8 @@ static void make_plans(struct tr_test *t)
             plan->pause_ms = 1 + (uint32_t)(tr_test_random(t) % 3);
             plan->actions = 1 + (uint32_t)(tr_test_random(t) % ACTIONS);
             for (uint32_t i = 0; i < plan->actions; i++) {
-                uint64_t random = tr_test_random(t) | 1;
-                plan->random[i] = tr_test_event(t) ? random : 0;
+                plan->random[i] = tr_test_random(t);
+                plan->happens[i] = tr_test_event(t);
             }
         }
     }

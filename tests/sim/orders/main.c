@@ -154,7 +154,7 @@ static void make_faults(struct run *run)
     make_fault(run, 8, (enum trouble)DISK_FULL, 160);
     make_fault(run, 10, (enum trouble)DISK_NO_SYNC, 160);
     make_fault(run, 6, (enum trouble)DISK_NO_READ, 60);
-    make_fault(run, 8, TROUBLE_ALLOC, 60);
+    make_fault(run, 15, TROUBLE_ALLOC, 60);
     make_fault(run, 8, TROUBLE_SQLITE_ALLOC, 4000);
     make_fault(run, 15, TROUBLE_FAIL, 60);
     make_fault(run, 30, TROUBLE_LATE, 100);
