@@ -33,7 +33,8 @@ TR_BEGIN_DECLS
     X(TR_ENOTSUP, "not supported here")                                    \
     X(TR_ETYPE, "message is of another type")                              \
     X(TR_EWORKER, "not allowed on a worker: it would block")               \
-    X(TR_EUSER, "application error")
+    X(TR_EUSER, "application error")                                       \
+    X(TR_EPROTO, "malformed message")
 
 typedef enum tr_err {
 #define X(code, text) code,

@@ -13,6 +13,7 @@
 #include "troupe/api.h"
 #include "troupe/arena.h"
 #include "troupe/behaviour.h"
+#include "troupe/codec.h"
 #include "troupe/error.h"
 #include "troupe/event.h"
 #include "troupe/message.h"

@@ -19,7 +19,7 @@ static void every_code_has_its_text(void **state)
     assert_string_equal(tr_strerror(TR_ENOMEM), "out of memory");
     for (int code = 0; code <= TR_EUSER; code++)
         assert_string_not_equal(tr_strerror((tr_err)code), "unknown error");
-    assert_string_equal(tr_strerror((tr_err)(TR_EUSER + 1)), "unknown error");
+    assert_string_equal(tr_strerror((tr_err)(TR_EPROTO + 1)), "unknown error");
     assert_string_equal(tr_strerror((tr_err)-1), "unknown error");
 }
 

@@ -1,0 +1,459 @@
+/*
+ * troupe/codec.h - how a message type crosses a process, and what generated codecs are made of.
+ *
+ * protoc-gen-troupe writes for each message of a .proto file a flat struct, a descriptor
+ * (struct tr_type) and a codec. A codec may also be written by hand: it is five functions over
+ * the protobuf encoding. Nothing here allocates, and nothing keeps state: any thread.
+ */
+#ifndef TROUPE_CODEC_H
+#define TROUPE_CODEC_H
+
+#include "troupe/message.h"
+
+TR_BEGIN_DECLS
+
+struct tr_message_info;
+
+/* ---- The codec of a type ------------------------------------------------- */
+
+struct tr_codec {
+    /* Bytes of the longest encoding of any body; 0: a trailing field makes it unbounded. */
+    size_t encoded_size_max;
+
+    /* The bytes that encode() writes, or more: never fewer. */
+    size_t (*encoded_size)(const void *body, size_t body_size);
+
+    /*
+     * Writes the protobuf encoding of `body` (`body_size` bytes as sent) to `out` and returns its
+     * end. NULL when the body has no encoding: a count above its bound, a text that is not UTF-8,
+     * a body smaller than its struct. Then the bytes at `out` are of no value.
+     */
+    uint8_t *(*encode)(const void *body, size_t body_size, uint8_t *out);
+
+    /*
+     * Bytes of the body that `data` decodes to. NULL: always those of the struct. TR_EPROTO:
+     * malformed. TR_EFULL: above TR_MESSAGE_SIZE_MAX. See tr_codec_measure().
+     */
+    tr_err (*measure)(const uint8_t *data, size_t size, size_t *ret_body_size);
+
+    /*
+     * Decodes into `body`, which has the `body_size` bytes that measure() told, aligned to 8, and
+     * need not be zeroed. TR_EPROTO: malformed. TR_EFULL: a field is above its bound. After an
+     * error the body holds nothing of value. Unknown fields are skipped. What lies beyond the
+     * count of an array or the end of a text is left as it was.
+     */
+    tr_err (*decode)(const uint8_t *data, size_t size, void *body, size_t body_size);
+
+    /* The fields, for programs that print or read messages by name. May be NULL. */
+    const struct tr_message_info *info;
+};
+
+/* The bytes of the body that `data` decodes to; see tr_codec.measure. */
+static inline TR_MUST_USE tr_err tr_codec_measure(const struct tr_type *type, const uint8_t *data,
+                                                  size_t size, size_t *ret_body_size)
+{
+    if (type->codec->measure)
+        return type->codec->measure(data, size, ret_body_size);
+    *ret_body_size = type->size;
+    return TR_OK;
+}
+
+/* ---- Filling in messages ------------------------------------------------- */
+
+/* TR_SIZE_WITH(chunk, data, n): bytes of a struct chunk whose trailing array data[] has n. */
+#define TR_SIZE_WITH(T, FIELD, COUNT)                                                           \
+    (offsetof(struct T, FIELD) + (COUNT) * sizeof(((struct T *)0)->FIELD[0]) < sizeof(struct T) \
+         ? sizeof(struct T)                                                                     \
+         : offsetof(struct T, FIELD) + (COUNT) * sizeof(((struct T *)0)->FIELD[0]))
+
+/*
+ * tr_set_text(order.sku, text): copies a C string into a field that is a char array. TR_EFULL
+ * when it does not fit; then the field stays as it was.
+ */
+#define tr_set_text(FIELD, TEXT) tr_set_text_((FIELD), sizeof(FIELD), (TEXT))
+static inline TR_MUST_USE tr_err tr_set_text_(char *field, size_t field_size, const char *text)
+{
+    size_t size = strlen(text);
+    if (size >= field_size)
+        return TR_EFULL;
+    memcpy(field, text, size + 1);
+    return TR_OK;
+}
+
+/* ---- The fields of a type, as data --------------------------------------- */
+
+enum tr_field_kind {
+    TR_FIELD_BOOL,   /* bool */
+    TR_FIELD_INT32,  /* int32_t; int32, sint32 and sfixed32 alike */
+    TR_FIELD_UINT32, /* uint32_t */
+    TR_FIELD_INT64,  /* int64_t */
+    TR_FIELD_UINT64, /* uint64_t */
+    TR_FIELD_FLOAT,
+    TR_FIELD_DOUBLE,
+    TR_FIELD_ENUM,   /* a C enum of 4 bytes */
+    TR_FIELD_STRING, /* char[], with a NUL where there is room for it */
+    TR_FIELD_BYTES,  /* uint8_t[], and its size before it */
+    TR_FIELD_MESSAGE /* a struct */
+};
+
+#define TR_FIELD_REPEATED 1u  /* an array; `presence` is where its count (uint32_t) is */
+#define TR_FIELD_MAP 2u       /* besides: of structs with the fields key (1) and value (2) */
+#define TR_FIELD_OPTIONAL 4u  /* `presence` is where a bool says whether it is there */
+#define TR_FIELD_ONEOF 8u     /* `presence` is where the number of the field in use (int32_t) is */
+#define TR_FIELD_TRAILING 16u /* the last one, as long as the body is */
+#define TR_FIELD_WRAPPED 32u  /* a google.protobuf.…Value on the wire */
+
+#define TR_FIELD_NOWHERE UINT32_MAX
+
+struct tr_enum_value {
+    const char *name;
+    int32_t number;
+};
+
+struct tr_enum_info {
+    const char *name; /* the full protobuf name */
+    const struct tr_enum_value *values;
+    uint32_t value_count;
+};
+
+struct tr_field {
+    const char *name;
+    const char *json_name;
+    uint32_t number;
+    enum tr_field_kind kind;
+    uint32_t flags;     /* TR_FIELD_… */
+    uint32_t offset;    /* of the value, or of the array's first element */
+    uint32_t stride;    /* bytes of one value */
+    uint32_t presence;  /* offset of count, bool or case; TR_FIELD_NOWHERE: always there */
+    uint32_t size_at;   /* bytes, trailing strings: where its size (uint32_t) is; see below */
+    uint32_t data_at;   /* bytes in an array: where in one value they begin; else 0 */
+    uint32_t count_max; /* of an array; 0: unbounded */
+    uint32_t size_max;  /* of a text or of bytes; 0: unbounded */
+    const struct tr_message_info *message;
+    const struct tr_enum_info *enumeration;
+};
+/* size_at counts from the value in an array, else from the struct; TR_FIELD_NOWHERE: no size. */
+
+struct tr_message_info {
+    const char *name;              /* the full protobuf name */
+    size_t size;                   /* of the struct */
+    const struct tr_field *fields; /* in the order of their numbers */
+    uint32_t field_count;
+};
+
+/* ---- Building blocks of generated code ----------------------------------- */
+
+/*
+ * Names with a trailing underscore are for generated code: private, and part of the ABI. Writers
+ * trust that there is room; readers take any bytes and return NULL where they end in the middle
+ * of something or where the encoding is none.
+ */
+
+/* Functions that are not to be inlined into every caller. */
+#define TR_APART_ static __attribute__((noinline, unused))
+
+static inline uint32_t tr_le32_(uint32_t value)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return __builtin_bswap32(value);
+#else
+    return value;
+#endif
+}
+
+static inline uint64_t tr_le64_(uint64_t value)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return __builtin_bswap64(value);
+#else
+    return value;
+#endif
+}
+
+static inline uint32_t tr_float_bits_(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline uint64_t tr_double_bits_(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline float tr_float_of_(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline double tr_double_of_(uint64_t bits)
+{
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* sint32 and sint64: 0, -1, 1, -2 … as 0, 1, 2, 3 … */
+static inline uint32_t tr_zigzag32_(int32_t value)
+{
+    return (uint32_t)value << 1 ^ (value < 0 ? UINT32_MAX : 0);
+}
+
+static inline uint64_t tr_zigzag64_(int64_t value)
+{
+    return (uint64_t)value << 1 ^ (value < 0 ? UINT64_MAX : 0);
+}
+
+static inline int32_t tr_unzigzag32_(uint32_t value)
+{
+    return (int32_t)(value >> 1 ^ (0 - (value & 1)));
+}
+
+static inline int64_t tr_unzigzag64_(uint64_t value)
+{
+    return (int64_t)(value >> 1 ^ (0 - (value & 1)));
+}
+
+/* 1…10. Seven bits a byte: (bits × 9 + 64) / 64 without a division. */
+static inline size_t tr_varint_size_(uint64_t value)
+{
+    uint32_t bits = 64 - (uint32_t)__builtin_clzll(value | 1);
+    return (bits * 9 + 64) / 64;
+}
+
+static inline uint8_t *tr_put_varint_(uint8_t *out, uint64_t value)
+{
+    while (value >= 0x80) {
+        *out++ = (uint8_t)(value | 0x80);
+        value >>= 7;
+    }
+    *out++ = (uint8_t)value;
+    return out;
+}
+
+static inline uint8_t *tr_put_fixed32_(uint8_t *out, uint32_t value)
+{
+    value = tr_le32_(value);
+    memcpy(out, &value, sizeof value);
+    return out + sizeof value;
+}
+
+static inline uint8_t *tr_put_fixed64_(uint8_t *out, uint64_t value)
+{
+    value = tr_le64_(value);
+    memcpy(out, &value, sizeof value);
+    return out + sizeof value;
+}
+
+static inline uint8_t *tr_put_bytes_(uint8_t *out, const void *data, size_t size)
+{
+    out = tr_put_varint_(out, size);
+    if (size > 0)
+        memcpy(out, data, size);
+    return out + size;
+}
+
+/*
+ * What begins at `begin` (one byte after the place that was kept for its size) ends at `end`:
+ * writes the size before it, and moves it where the size takes more than one byte.
+ */
+static inline uint8_t *tr_put_size_before_(uint8_t *begin, uint8_t *end)
+{
+    size_t size = (size_t)(end - begin);
+    if (TR_UNLIKELY_(size >= 0x80)) {
+        size_t more = tr_varint_size_(size) - 1;
+        memmove(begin + more, begin, size);
+        end += more;
+    }
+    tr_put_varint_(begin - 1, size);
+    return end;
+}
+
+/* The tenth byte may hold one bit only, as Go has it. */
+TR_APART_ const uint8_t *tr_get_long_varint_(const uint8_t *at, const uint8_t *end,
+                                             uint64_t *ret_value)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 70 && at < end; shift += 7) {
+        uint8_t byte = *at++;
+        if (shift == 63 && byte > 1)
+            return NULL;
+        value |= (uint64_t)(byte & 0x7F) << shift;
+        if (byte < 0x80) {
+            *ret_value = value;
+            return at;
+        }
+    }
+    return NULL;
+}
+
+static inline const uint8_t *tr_get_varint_(const uint8_t *at, const uint8_t *end,
+                                            uint64_t *ret_value)
+{
+    if (TR_UNLIKELY_(at >= end))
+        return NULL;
+    if (*at < 0x80) {
+        *ret_value = *at;
+        return at + 1;
+    }
+    if (end - at >= 2 && at[1] < 0x80) {
+        *ret_value = (uint64_t)(at[0] & 0x7F) | (uint64_t)at[1] << 7;
+        return at + 2;
+    }
+    return tr_get_long_varint_(at, end, ret_value);
+}
+
+/* The size of what follows; NULL too when less than that is left. */
+static inline const uint8_t *tr_get_size_(const uint8_t *at, const uint8_t *end, size_t *ret_size)
+{
+    uint64_t size;
+    at = tr_get_varint_(at, end, &size);
+    if (TR_UNLIKELY_(!at || size > (uint64_t)(end - at)))
+        return NULL;
+    *ret_size = (size_t)size;
+    return at;
+}
+
+static inline const uint8_t *tr_get_fixed32_(const uint8_t *at, const uint8_t *end,
+                                             uint32_t *ret_value)
+{
+    uint32_t value;
+    if (TR_UNLIKELY_((size_t)(end - at) < sizeof value))
+        return NULL;
+    memcpy(&value, at, sizeof value);
+    *ret_value = tr_le32_(value);
+    return at + sizeof value;
+}
+
+static inline const uint8_t *tr_get_fixed64_(const uint8_t *at, const uint8_t *end,
+                                             uint64_t *ret_value)
+{
+    uint64_t value;
+    if (TR_UNLIKELY_((size_t)(end - at) < sizeof value))
+        return NULL;
+    memcpy(&value, at, sizeof value);
+    *ret_value = tr_le64_(value);
+    return at + sizeof value;
+}
+
+/* Groups of groups deeper than this are malformed; protobuf's own limit is 100. */
+#define TR_GROUP_DEPTH_MAX 64
+
+/* One value of an unknown field that is not a group. `kind` is the wire type. */
+static inline const uint8_t *tr_skip_plain_(const uint8_t *at, const uint8_t *end, unsigned kind)
+{
+    uint64_t value;
+    size_t size;
+    switch (kind) {
+    case 0:
+        return tr_get_varint_(at, end, &value);
+    case 1:
+        return end - at >= 8 ? at + 8 : NULL;
+    case 2:
+        at = tr_get_size_(at, end, &size);
+        return at ? at + size : NULL;
+    case 5:
+        return end - at >= 4 ? at + 4 : NULL;
+    default:
+        return NULL;
+    }
+}
+
+/* Skips the value of the unknown field whose `tag` was just read; a group up to its end. */
+TR_APART_ const uint8_t *tr_skip_(const uint8_t *at, const uint8_t *end, uint64_t tag)
+{
+    uint32_t open[TR_GROUP_DEPTH_MAX];
+    unsigned depth = 0;
+    for (;;) {
+        uint64_t number = tag >> 3;
+        if (number == 0 || number > 0x1FFFFFFF)
+            return NULL;
+        if ((tag & 7) == 3) {
+            if (depth == TR_GROUP_DEPTH_MAX)
+                return NULL;
+            open[depth++] = (uint32_t)number;
+        } else if ((tag & 7) == 4) {
+            if (depth == 0 || open[--depth] != number)
+                return NULL;
+        } else {
+            at = tr_skip_plain_(at, end, (unsigned)(tag & 7));
+        }
+        if (!at || depth == 0)
+            return at;
+        at = tr_get_varint_(at, end, &tag);
+        if (!at)
+            return NULL;
+    }
+}
+
+/* The length of the UTF-8 sequence at `at`, 0 if it is none. */
+static inline size_t tr_utf8_step_(const uint8_t *at, const uint8_t *end)
+{
+    uint8_t first = at[0];
+    size_t size = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+    if (size == 0 || first > 0xF4 || (size_t)(end - at) < size)
+        return 0;
+    for (size_t i = 1; i < size; i++)
+        if (at[i] >> 6 != 2)
+            return 0;
+    bool overlong = (first == 0xE0 && at[1] < 0xA0) || (first == 0xF0 && at[1] < 0x90);
+    bool surrogate = first == 0xED && at[1] > 0x9F;
+    bool beyond = first == 0xF4 && at[1] > 0x8F;
+    return overlong || surrogate || beyond ? 0 : size;
+}
+
+/* Whether `size` bytes are UTF-8: no overlong form, no surrogate, nothing above U+10FFFF. */
+static inline bool tr_utf8_valid(const void *text, size_t size)
+{
+    const uint8_t *at = (const uint8_t *)text, *end = at + size;
+    while (at < end) {
+        uint64_t eight;
+        if (end - at >= 8) {
+            memcpy(&eight, at, sizeof eight);
+            if (!(eight & 0x8080808080808080u)) {
+                at += 8;
+                continue;
+            }
+        }
+        size_t step = tr_utf8_step_(at, end);
+        if (step == 0)
+            return false;
+        at += step;
+    }
+    return true;
+}
+
+/* The size of a text in a field of `field_size` bytes, whether or not a NUL is left. */
+static inline size_t tr_text_size_(const char *field, size_t field_size)
+{
+    const void *nul = memchr(field, 0, field_size);
+    return nul ? (size_t)((const char *)nul - field) : field_size;
+}
+
+/* Size and text; NULL if it is not UTF-8. */
+static inline uint8_t *tr_put_text_(uint8_t *out, const char *text, size_t size)
+{
+    if (TR_UNLIKELY_(!tr_utf8_valid(text, size)))
+        return NULL;
+    return tr_put_bytes_(out, text, size);
+}
+
+/* Copies a received text of at most the field's room and ends it; false: not UTF-8, or a NUL. */
+static inline bool tr_take_text_(char *field, const uint8_t *text, size_t size)
+{
+    if (TR_UNLIKELY_((size > 0 && memchr(text, 0, size)) || !tr_utf8_valid(text, size)))
+        return false;
+    if (size > 0)
+        memcpy(field, text, size);
+    field[size] = '\0';
+    return true;
+}
+
+TR_END_DECLS
+
+#endif
