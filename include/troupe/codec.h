@@ -410,7 +410,7 @@ static inline size_t tr_utf8_step_(const uint8_t *at, const uint8_t *end)
 /* Whether `size` bytes are UTF-8: no overlong form, no surrogate, nothing above U+10FFFF. */
 static inline bool tr_utf8_valid(const void *text, size_t size)
 {
-    const uint8_t *at = (const uint8_t *)text, *end = at + size;
+    const uint8_t *at = (const uint8_t *)text, *end = size > 0 ? at + size : at;
     while (at < end) {
         uint64_t eight;
         if (end - at >= 8) {

@@ -28,7 +28,7 @@ struct tri_header {
 /* Entries of one table of one batch, out and in. A protoactor-go batch has at most 1,000. */
 #define TRI_BATCH_TABLE_MAX 32768
 /* Different keys per table that a batch finds again; further ones get an entry each time. */
-#define TRI_BATCH_KEYS 512
+#define TRI_BATCH_KEYS 256
 
 /* ---- Going out ----------------------------------------------------------- */
 
@@ -41,7 +41,7 @@ struct tri_batch_key {
 struct tri_batch_table {
     uint8_t *bytes;
     uint32_t size, capacity, count, keyed;
-    struct tri_batch_key keys[TRI_BATCH_KEYS];
+    struct tri_batch_key keys[2 * TRI_BATCH_KEYS];
 };
 
 /*
