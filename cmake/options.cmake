@@ -1,5 +1,6 @@
 # Warnings, sanitizers and coverage, for everything that is ours.
-add_compile_options(-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+add_compile_options(-Wall -Wextra -Wshadow -Wvla
+                    $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes> $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes>
                     -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2 -fno-omit-frame-pointer
                     -momit-leaf-frame-pointer)
 if(TROUPE_WERROR)

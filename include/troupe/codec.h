@@ -149,6 +149,16 @@ struct tr_message_info {
  * of something or where the encoding is none.
  */
 
+/* Around structs with what C has and C++ only tolerates: flexible arrays, members in unions. */
+#ifdef __cplusplus
+#define TR_BEGIN_STRUCTS_ \
+    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wpedantic\"")
+#define TR_END_STRUCTS_ _Pragma("GCC diagnostic pop")
+#else
+#define TR_BEGIN_STRUCTS_
+#define TR_END_STRUCTS_
+#endif
+
 /* Functions that are not to be inlined into every caller. */
 #define TR_APART_ static __attribute__((noinline, unused))
 
@@ -433,6 +443,26 @@ static inline size_t tr_text_size_(const char *field, size_t field_size)
 {
     const void *nul = memchr(field, 0, field_size);
     return nul ? (size_t)((const char *)nul - field) : field_size;
+}
+
+/* Varints in `size` bytes: each ends with a byte below 0x80. */
+static inline size_t tr_count_varints_(const uint8_t *at, size_t size)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++)
+        count += at[i] < 0x80;
+    return count;
+}
+
+/* The size of a struct whose trailing array has `length` elements of `stride` bytes. */
+static inline TR_MUST_USE tr_err tr_trailing_size_(size_t size, size_t offset, size_t stride,
+                                                   size_t length, size_t *ret_body_size)
+{
+    if (length > (TR_MESSAGE_SIZE_MAX - offset) / stride)
+        return TR_EFULL;
+    size_t end = offset + length * stride;
+    *ret_body_size = end > size ? end : size;
+    return TR_OK;
 }
 
 /* Size and text; NULL if it is not UTF-8. */
