@@ -6,11 +6,22 @@ install(TARGETS troupe troupe_static troupe_test EXPORT TroupeTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/troupe ${PROJECT_BINARY_DIR}/include/troupe
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+set(TROUPE_INSTALLED_PROTO_DIR ${CMAKE_INSTALL_DATADIR}/troupe/proto)
+set(TROUPE_PC_MESSAGES "")
+if(TROUPE_MESSAGES)
+  install(TARGETS protoc-gen-troupe EXPORT TroupeTargets DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(FILES proto/troupe/options.proto DESTINATION ${TROUPE_INSTALLED_PROTO_DIR}/troupe)
+  install(FILES cmake/TroupeMessages.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Troupe)
+  string(APPEND TROUPE_PC_MESSAGES
+         "protoc_gen_troupe=\${prefix}/${CMAKE_INSTALL_BINDIR}/protoc-gen-troupe\n"
+         "protodir=\${prefix}/${TROUPE_INSTALLED_PROTO_DIR}\n")
+endif()
 install(EXPORT TroupeTargets NAMESPACE Troupe::
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Troupe)
 
 configure_package_config_file(cmake/TroupeConfig.cmake.in TroupeConfig.cmake
-                              INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Troupe)
+                              INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Troupe
+                              PATH_VARS TROUPE_INSTALLED_PROTO_DIR)
 write_basic_package_version_file(TroupeConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/TroupeConfig.cmake ${PROJECT_BINARY_DIR}/TroupeConfigVersion.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Troupe)
