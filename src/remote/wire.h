@@ -69,7 +69,9 @@ struct tri_buffer {
     void (*release)(struct tri_buffer *buffer, enum tri_buffer_fate fate);
     /* The wire's, from send() to release(): */
     struct tri_buffer *next;
-    uint64_t end;      /* where its last byte is in what the connection sends */
+    struct tri_stream *stream;
+    uint64_t end; /* where its last byte is in what the connection sends */
+    enum tri_buffer_fate fate;
     uint8_t prefix[5]; /* gRPC's: not compressed, length */
 };
 
@@ -118,7 +120,7 @@ struct tri_wire {
     /* Never fails and never blocks: after the stream has closed_send or end behind it, or is about
      * to report closed, the buffer comes back unsent. */
     void (*send)(struct tri_stream *stream, struct tri_buffer *taken);
-    /* Bytes of messages, with gRPC's prefixes, that the kernel has not got yet. */
+    /* Bytes of messages, with gRPC's prefixes, that the kernel does not hold whole. */
     size_t (*queued)(const struct tri_stream *stream);
     /* No more messages from here: dialled streams half-close once all has been sent. An accepted
      * stream cannot half-close: there it is end() with OK, after all has been sent. */
