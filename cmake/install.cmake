@@ -1,7 +1,7 @@
 # What an installation holds: both libraries, headers, pkg-config file, CMake package.
 include(CMakePackageConfigHelpers)
 
-install(TARGETS troupe troupe_static troupe_test EXPORT TroupeTargets
+install(TARGETS troupe troupe_static troupe_node troupe_node_static troupe_test EXPORT TroupeTargets
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/troupe ${PROJECT_BINARY_DIR}/include/troupe
@@ -29,5 +29,7 @@ install(FILES ${PROJECT_BINARY_DIR}/TroupeConfig.cmake ${PROJECT_BINARY_DIR}/Tro
 file(RELATIVE_PATH TROUPE_PC_TO_PREFIX /root/${CMAKE_INSTALL_LIBDIR}/pkgconfig /root)
 configure_file(cmake/troupe.pc.in troupe.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/troupe.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+configure_file(cmake/troupe_node.pc.in troupe_node.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/troupe_node.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 configure_file(cmake/troupe_test.pc.in troupe_test.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/troupe_test.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -35,6 +35,8 @@ struct tri_io_config {
     unsigned threads; /* 0: one */
     struct tri_io_limits limits;
     struct tri_tls *tls; /* shared; NULL: plaintext */
+    /* Without it, plaintext listens on loopback only. */
+    bool plaintext_anywhere;
     struct tri_wire_acceptor acceptor;
     /* Each thread calls this first and last, with its number. May be NULL. */
     void (*thread_begins)(void *self, unsigned number, struct tri_wire *wire);
@@ -46,8 +48,8 @@ struct tri_io_config {
 tr_err tri_io_create(const struct tri_io_config *config, struct tri_io_group **ret_group,
                      struct tr_error *error);
 
-/* Listens on "host:port" (port 0: any free one); *ret_port is the one it got. Once. Calls may come
- * before this returns. Any thread. */
+/* Listens on "host:port" (numeric, or "localhost"; no host: all addresses; port 0: any free one);
+ * *ret_port is the one it got. Once. Calls may come before this returns. Any thread. */
 tr_err tri_io_listen(struct tri_io_group *group, const char *address, uint16_t *ret_port,
                      struct tr_error *error);
 

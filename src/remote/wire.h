@@ -113,8 +113,8 @@ struct tri_wire_job {
 
 struct tri_wire {
     /* Opens a connection of its own to `address` ("host:port"; copied) and calls `path` (a string
-     * literal, "/package.Service/Method") there. NULL only without memory; all else comes as
-     * closed(). */
+     * literal, "/package.Service/Method") there. NULL only without memory, or when the wire is
+     * being destroyed; all else comes as closed(). */
     struct tri_stream *(*dial)(void *self, const char *address, const char *path,
                                const struct tri_wire_events *events, void *user);
     /* Never fails and never blocks: after the stream has closed_send or end behind it, or is about
