@@ -70,6 +70,16 @@ static void earn(struct tri_session *session)
         session->cheap_left++;
 }
 
+/* Not in the first settings: who only asks for one thing never needs them, and tests of servers
+ * expect that frames of headers, too, are refused above HTTP/2's default. */
+static void allow_large_frames(struct tri_session *session)
+{
+    const nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_MAX_FRAME_SIZE, TRI_FRAME_SIZE}};
+    session->large_frames = true;
+    /* Without memory for it, frames stay small. */
+    (void)nghttp2_submit_settings(session->h2, NGHTTP2_FLAG_NONE, settings, 1);
+}
+
 static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *head, void *user)
 {
     struct tri_session *session = user;
@@ -79,8 +89,17 @@ static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *head, voi
         cheap = head->length == 0 && !(head->flags & NGHTTP2_FLAG_END_STREAM);
         if (!cheap)
             earn(session);
+        if (!session->large_frames)
+            allow_large_frames(session);
         break;
     case NGHTTP2_HEADERS:
+        cheap = false;
+        /* Only a call's beginning brings them to a server, as gRPC's requests have no trailers; and
+         * ids rise. nghttp2 would take them to be late, and ignore them. */
+        if (session->server && head->stream_id < session->last_id &&
+            !nghttp2_session_find_stream(h2, head->stream_id))
+            (void)nghttp2_session_terminate_session(h2, NGHTTP2_PROTOCOL_ERROR);
+        break;
     case NGHTTP2_CONTINUATION:
     case NGHTTP2_WINDOW_UPDATE:
         cheap = false;
@@ -102,7 +121,7 @@ static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, voi
     if (!stream)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     stream->server = true;
-    stream->id = frame->hd.stream_id;
+    stream->id = session->last_id = frame->hd.stream_id;
     (void)nghttp2_session_set_stream_user_data(h2, stream->id, stream);
     return 0;
 }
@@ -239,7 +258,6 @@ static int first_settings(struct tri_session *session)
     const struct tri_io_limits *limits = session->hub->limits;
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, TRI_WINDOW_FIRST},
-        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, TRI_FRAME_SIZE},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)limits->headers_max},
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, session->server ? limits->streams_max : 0},
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}, /* Only a client may say that. */

@@ -114,6 +114,8 @@ struct tri_session {
     bool tls;
     bool settled;  /* the peer's SETTINGS have come */
     bool refusing; /* a last GOAWAY is out */
+    bool large_frames; /* the peer has been told that it may send them */
+    int32_t last_id; /* of the last stream that the peer has opened */
     bool pinged;   /* an acknowledgement is awaited */
     uint64_t pinged_ns, heard_ns;
     /* Frames that cost us more than their sender: a bucket of tokens. */
