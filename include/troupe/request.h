@@ -52,6 +52,18 @@ static inline uint64_t tr_request_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms,
 /* While an answer or a tr_request_failed is being handled: the number of its call. */
 TR_API uint64_t tr_call(const tr_ctx *ctx);
 
+/*
+ * Asks whether `pid` is there and gets to its mail, whatever actor it is: a request that the
+ * runtime answers in its place, with a tr_touched as soon as everything queued before it has been
+ * handled. Also for actors of other nodes. Returns the call's number; tr_request_failed comes
+ * instead as for tr_request(). Actors only.
+ */
+TR_API uint64_t tr_touch(tr_ctx *ctx, tr_pid pid, unsigned timeout_ms);
+struct tr_touched {
+    tr_pid who;
+};
+TR_API extern const struct tr_type tr_touched_type;
+
 /* Who sent the message being handled and waits for an answer. */
 TR_API tr_caller tr_caller_of(const tr_ctx *ctx);
 /* The same for message `index` of the batch being handled. */

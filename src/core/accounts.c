@@ -1,6 +1,7 @@
 /* The message accounts. */
 #include "core/bound.h"
 #include "core/cold.h"
+#include "core/ports.h"
 #include "core/send.h"
 #include "core/worker.h"
 
@@ -88,6 +89,12 @@ void tr_system_accounts(tr_system *sys, struct tr_accounts *ret)
             add_counts(ret, &sys->outside[i]->counts);
     }
     tri_mutex_unlock(&sys->outside_lock);
+    const struct tri_transport *transport = tri_load(&sys->transport, TRI_ACQUIRE);
+    uint64_t pending = transport ? transport->pending(transport->self) : 0;
+    if (pending > ret->processed) /* They were read one after the other. */
+        pending = ret->processed;
+    ret->processed -= pending;
+    ret->queued += pending;
     if (tri_system_at_rest(sys)) {
         ret->queued += waiting_everywhere(sys);
         return;

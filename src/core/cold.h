@@ -16,6 +16,9 @@
 struct tri_proxy {
     /* One message; borrowed. Runs on a worker, one at a time. */
     void (*deliver)(struct tri_proxy *proxy, struct tr_ctx *ctx, struct tri_block *block);
+    /* One system message (enum tri_sys_kind), before the cell takes it; borrowed. True: that was
+     * all, the cell is not to see it. NULL: the cell takes all. */
+    bool (*told)(struct tri_proxy *proxy, struct tr_ctx *ctx, struct tri_block *block);
     /* The last call: the proxy's cell is gone. */
     void (*ended)(struct tri_proxy *proxy, struct tr_ctx *ctx);
 };

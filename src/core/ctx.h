@@ -182,6 +182,7 @@ struct tri_delays;
 struct tri_events;
 struct tri_offload;
 struct tri_monitor;
+struct tri_transport;
 
 #ifndef TRI_SLOT_CHUNK_BITS /* The interleaving tests make it small. */
 #define TRI_SLOT_CHUNK_BITS 9u
@@ -260,6 +261,7 @@ struct tr_system {
     struct tri_offload *offload;
     struct tri_stepped *stepped; /* stepped systems with a simulator; else NULL */
     struct tri_monitor *monitor;
+    TRI_ATOMIC(const struct tri_transport *) transport; /* NULL: no other nodes */
 
     tri_mutex failure_lock;
     tr_err failure;

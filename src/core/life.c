@@ -210,7 +210,7 @@ static void drain_and_leave(struct tr_ctx *ctx, struct tri_cell *cell, uint32_t 
                 tri_store(&cell->stub, NULL, TRI_RELAXED);
         } else if (done) {
             tri_block_free(ctx, block);
-        } else if (block->flags & TRI_BLOCK_POISON) {
+        } else if ((block->flags & (TRI_BLOCK_POISON | TRI_BLOCK_REQUEST)) == TRI_BLOCK_POISON) {
             tri_count(&ctx->counts.processed, 1);
             tri_block_free(ctx, block);
         } else {
@@ -319,6 +319,11 @@ void tri_life_turn_away(struct tr_ctx *ctx, struct tri_cell *cell)
 
 static void on_sys(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
 {
+    if (cell->flags & TRI_CELL_PROXY) {
+        struct tri_proxy *proxy = cell->cold->proxy;
+        if (proxy->told && proxy->told(proxy, ctx, block))
+            return;
+    }
     switch ((enum tri_sys_kind)block->flags) {
     case TRI_SYS_STOP:
         tri_life_stop(ctx, cell, (tr_err)block->call);
@@ -332,7 +337,7 @@ static void on_sys(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *
         tri_watch_down(ctx, cell, block->from, (tr_err)block->call);
         break;
     case TRI_SYS_GONE:
-        tri_request_gone(ctx, cell, block->from);
+        tri_request_gone(ctx, cell, block->from, (tr_err)block->call);
         break;
     case TRI_SYS_CHILD_FAILED:
         tri_life_child_failed(ctx, cell, block->from, (tr_err)block->call);

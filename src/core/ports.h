@@ -12,16 +12,30 @@
 
 /*
  * Transport: messages for actors of other nodes. A remote actor is a cell whose messages go to
- * a tri_proxy; tri_spawn_proxy() makes one, and the association that owns it implements
- * deliver() (encode and queue; borrowed block; runs on a worker, one at a time) and ended().
+ * a tri_proxy; tri_spawn_remote() makes one, and the association that owns it implements
+ * deliver() (encode and queue; borrowed block; runs on a worker, one at a time), told() and
+ * ended(). A message that deliver() has queued counts as processed, and in pending() until it is
+ * written; what never gets written is taken back with tri_proxy_undeliverable().
  */
 struct tri_transport {
-    /* The proxy for a remote actor, made if need be; nobody when the link refuses it. */
+    /* The actor `id` at `address` ("host:port"), which may be this node's own: the proxy of a
+     * remote one, made if need be; nobody, with the reason, when there is none. Any thread. */
     tr_pid (*resolve)(void *self, struct tr_ctx *ctx, const char *address, const char *id);
-    /* Closes all links by the deadline; what is queued is dead-lettered by the transport. */
+    /* TR_EFULL when the link to a remote PID takes no more now, TR_OK otherwise. Any thread. */
+    tr_err (*full)(void *self, tr_pid pid);
+    /* Messages that proxies have taken and that have not been written. Any thread. */
+    uint64_t (*pending)(void *self);
+    /* Closes all links by the deadline; what is queued is dead-lettered by the transport. Of an
+     * outside thread; again it does nothing. */
     void (*close)(void *self, unsigned deadline_ms);
+    /* The last call, when no thread of the system runs any more. */
+    void (*destroy)(void *self);
     void *self;
 };
+
+/* Gives the system its transport; once, by the thread that made the system. Borrowed until
+ * destroy(). TR_EEXIST. */
+tr_err tri_transport_install(struct tr_system *sys, const struct tri_transport *transport);
 
 /* Stepped systems: what runs next, and what becomes of a message. Installed by the simulator with
  * tri_stepped_install(); systems with threads have none. */

@@ -129,6 +129,32 @@ uint64_t tr_request_block_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, struct t
     return call;
 }
 
+const struct tr_type tri_touch_type = {"tr_touch", 0, NULL, TR_TYPE_CONTROL};
+const struct tr_type tr_touched_type = {"tr_touched", sizeof(struct tr_touched), NULL,
+                                        TR_TYPE_CONTROL};
+
+uint64_t tr_touch(tr_ctx *ctx, tr_pid pid, unsigned timeout_ms)
+{
+    uint64_t call = open_request(ctx, pid, timeout_ms);
+    struct tri_block *block = call ? tri_block_new(ctx, &tri_touch_type, 0, true) : NULL;
+    if (!block) {
+        request_refused(ctx, call, pid, &tri_touch_type);
+        return call;
+    }
+    block->from = tri_ctx_self(ctx);
+    block->call = call;
+    block->flags |= TRI_BLOCK_REQUEST | TRI_BLOCK_POISON;
+    tri_deliver(ctx, pid, block);
+    return call;
+}
+
+void tri_request_touched(struct tr_ctx *ctx, const struct tri_block *block)
+{
+    struct tr_touched touched = {.who = tri_ctx_self(ctx)};
+    tri_send_reserved(ctx, block->from, &tr_touched_type, &touched, block->call,
+                      block->flags & TRI_BLOCK_REQUEST ? TRI_BLOCK_REPLY : 0);
+}
+
 uint64_t tri_request_open_offload(struct tr_ctx *ctx)
 {
     return open_call(ctx, TR_NOBODY, UINT64_MAX, 0);
@@ -246,7 +272,7 @@ void tri_request_tick(struct tr_ctx *ctx, struct tri_cell *cell)
         tri_timer_arm(ctx, &cold->call_timer, due);
 }
 
-void tri_request_gone(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid who)
+void tri_request_gone(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid who, tr_err reason)
 {
     uint32_t cursor = 0;
     struct tri_call *call;
@@ -255,9 +281,18 @@ void tri_request_gone(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid who)
     while ((call = tri_calls_next(&cell->cold->calls, &cursor))) {
         if (!tr_pid_equal(call->to, who) || call->deadline_ns == UINT64_MAX)
             continue;
-        fail_call(ctx, call, TR_ENOACTOR);
+        fail_call(ctx, call, reason);
         call->deadline_ns = UINT64_MAX;
     }
+}
+
+uint64_t tri_request_number(const struct tri_cell *cell, uint32_t low)
+{
+    const struct tri_calls *calls = cell->cold ? &cell->cold->calls : NULL;
+    uint32_t index = low & 0xffff;
+    if (!calls || index >= calls->used || (uint32_t)calls->items[index].number != low)
+        return 0;
+    return calls->items[index].number;
 }
 
 /* ---- Asking from outside ------------------------------------------------- */
@@ -341,8 +376,10 @@ tr_err tr_ask_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, const struct tr_type
         return TR_EWORKER;
     if (tri_load(&ctx->sys->phase, TRI_ACQUIRE) == TRI_CLOSED)
         return TR_ECLOSING;
-    struct ask ask = {
-        .proxy = {ask_deliver, ask_ended}, .into_type = into_type, .into = into, .err = TR_EUSER};
+    struct ask ask = {.proxy = {.deliver = ask_deliver, .ended = ask_ended},
+                      .into_type = into_type,
+                      .into = into,
+                      .err = TR_EUSER};
     tri_park_init(&ask.park);
     struct tri_block *block = tri_block_new(ctx, type, size, false);
     if (!block)

@@ -11,6 +11,9 @@
 
 #include "core/cold.h"
 
+/* The message behind tr_touch(); a block of it has TRI_BLOCK_POISON: handlers never see it. */
+extern const struct tr_type tri_touch_type;
+
 #define TRI_CALL_GRACE_NS 20000000u
 #define TRI_TIMEOUT_MS_DEFAULT 5000u
 
@@ -22,10 +25,15 @@ TRI_HOT_INLINE bool tri_request_answered(struct tri_cell *cell, uint64_t call)
 
 /* Tells the sender of a request that it failed. */
 void tri_request_fail(struct tr_ctx *ctx, struct tri_block *block, tr_pid to, tr_err reason);
+/* A tr_touch has been reached: answers it. */
+void tri_request_touched(struct tr_ctx *ctx, const struct tri_block *block);
 /* The actor's call timer. */
 void tri_request_tick(struct tr_ctx *ctx, struct tri_cell *cell);
-/* An actor that calls wait for has ended. */
-void tri_request_gone(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid who);
+/* An actor that calls wait for has ended, or cannot be reached any more. */
+void tri_request_gone(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid who, tr_err reason);
+/* The number of the open call whose lower half is `low`, as an answer from another node has it;
+ * 0: none. Numbers are not reused before 65,536 more calls of the same actor. */
+uint64_t tri_request_number(const struct tri_cell *cell, uint32_t low);
 /* The receive timeout's timer (timers.c). */
 void tri_idle_tick(struct tr_ctx *ctx, struct tri_cell *cell);
 

@@ -6,6 +6,7 @@
 #include "core/cold.h"
 #include "core/log.h"
 #include "core/middleware.h"
+#include "core/ports.h"
 
 /* ---- Memory -------------------------------------------------------------- */
 
@@ -187,7 +188,7 @@ void tri_deliver_shown(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
 {
     uint32_t gen = (uint32_t)(to.bits >> 32);
     struct tri_cell *cell = tri_pid_cell(&ctx->sys->slots, to);
-    if (!cell && (block->flags & TRI_BLOCK_POISON)) {
+    if (!cell && (block->flags & TRI_BLOCK_POISON) && !(block->flags & TRI_BLOCK_REQUEST)) {
         tri_count(&ctx->counts.processed, 1); /* Whom it should end has ended. */
         tri_block_free(ctx, block);
         return;
@@ -221,6 +222,12 @@ static tr_err try_send(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const
     struct tri_cell *cell = tri_pid_cell(&ctx->sys->slots, to);
     if (!cell)
         return TR_ENOACTOR;
+    if (tri_pid_remote(to)) {
+        const struct tri_transport *transport = tri_load(&ctx->sys->transport, TRI_ACQUIRE);
+        tr_err err = transport->full(transport->self, to);
+        if (err)
+            return err;
+    }
     struct tri_block *block = tri_block_new(ctx, type, size, false);
     if (!block)
         return TR_EFULL;
@@ -262,6 +269,12 @@ tr_err tr_try_send_(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const vo
 void tri_send_reserved(struct tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,
                        uint64_t call, uint8_t flags)
 {
+    tri_send_from(ctx, to, tri_ctx_self(ctx), type, body, call, flags);
+}
+
+void tri_send_from(struct tr_ctx *ctx, tr_pid to, tr_pid from, const struct tr_type *type,
+                   const void *body, uint64_t call, uint8_t flags)
+{
     struct tri_block *block = tri_block_new(ctx, type, type->size, true);
     if (!block) {
         tri_count(&ctx->counts.accepted, 1);
@@ -269,7 +282,7 @@ void tri_send_reserved(struct tr_ctx *ctx, tr_pid to, const struct tr_type *type
         return;
     }
     memcpy(tri_block_body(block), body, type->size);
-    block->from = tri_ctx_self(ctx);
+    block->from = from;
     block->call = call;
     block->flags |= flags;
     tri_deliver(ctx, to, block);
@@ -405,6 +418,8 @@ tr_err tri_dead_error(enum tr_dead_reason reason)
         return TR_ECLOSING;
     case TR_DEAD_UNHANDLED:
         return TR_EUNHANDLED;
+    case TR_DEAD_LINK:
+        return TR_EPEER;
     default:
         return TR_ENOACTOR;
     }
@@ -415,6 +430,20 @@ tr_err tri_send_refuse(struct tr_ctx *ctx, enum tr_dead_reason reason)
     ctx->unhandled = (uint8_t)(1 + reason);
     ctx->attention = true;
     return TR_OK;
+}
+
+void tri_proxy_undeliverable(struct tr_ctx *ctx, const struct tri_undeliverable *letter,
+                             enum tr_dead_reason reason)
+{
+    /* It was counted as processed when the proxy took it. */
+    tri_count(&ctx->counts.processed, (uint64_t)-1);
+    if (letter->request) {
+        struct tr_request_failed failed = {
+            .call = letter->call, .to = letter->to, .reason = tri_dead_error(reason)};
+        tri_send_from(ctx, letter->from, letter->to, &tr_request_failed_type, &failed, letter->call,
+                      TRI_BLOCK_REPLY);
+    }
+    tri_dead_letter_event(ctx, letter->to, letter->from, letter->type, reason);
 }
 
 tr_err tr_unhandled(tr_ctx *ctx)

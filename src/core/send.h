@@ -65,6 +65,10 @@ TRI_HOT_INLINE void tri_deliver(struct tr_ctx *ctx, tr_pid to, struct tri_block 
 void tri_send_reserved(struct tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,
                        uint64_t call, uint8_t flags);
 
+/* The same in the name of another actor. */
+void tri_send_from(struct tr_ctx *ctx, tr_pid to, tr_pid from, const struct tr_type *type,
+                   const void *body, uint64_t call, uint8_t flags);
+
 /* A message that found no memory becomes a dead letter. */
 void tri_send_refused(struct tr_ctx *ctx, tr_pid to, const struct tr_type *type);
 
@@ -74,6 +78,18 @@ void tri_dead_letter(struct tr_ctx *ctx, tr_pid to, struct tri_block *block,
 /* The same for a message that never got a block. */
 void tri_dead_letter_event(struct tr_ctx *ctx, tr_pid to, tr_pid from, const struct tr_type *type,
                            enum tr_dead_reason reason);
+
+/* A message that a proxy took and that did not leave; what of it is known. */
+struct tri_undeliverable {
+    tr_pid to;
+    tr_pid from;
+    const struct tr_type *type;
+    uint64_t call; /* with `request`: of which `from` waits for an answer */
+    bool request;
+};
+/* Makes a dead letter of it, and fails the request. */
+void tri_proxy_undeliverable(struct tr_ctx *ctx, const struct tri_undeliverable *letter,
+                             enum tr_dead_reason reason);
 
 /* The slow half of tri_deliver(): nobody there, a bounded mailbox, middleware, or the end. */
 void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_block *block);

@@ -1,10 +1,10 @@
 /*
  * core/slots.h - the PID table.
  *
- * A PID's generation has three low bits with a meaning: TRI_GEN_ALIVE is set in all PIDs and
+ * A PID's generation has four low bits with a meaning: TRI_GEN_ALIVE is set in all PIDs and
  * clear in a free slot, TRI_GEN_BOUNDED says that the mailbox has a bound, TRI_GEN_SHOWN that the
- * system's middleware wants to see what is sent, so that a sender learns it without touching the
- * cell.
+ * system's middleware wants to see what is sent, TRI_GEN_REMOTE that the actor is another node's,
+ * so that a sender learns it without touching the cell.
  *
  * Chunks of cells that all are free lose their memory when the system is idle; they read as
  * zeroes then, which no PID's generation matches. Nobody may be between reading a generation
@@ -22,7 +22,8 @@
 #define TRI_GEN_ALIVE 2u
 #define TRI_GEN_SHOWN 4u
 #define TRI_GEN_ODD (TRI_GEN_BOUNDED | TRI_GEN_SHOWN) /* not for the short path of sending */
-#define TRI_GEN_STEP 8u
+#define TRI_GEN_REMOTE 8u
+#define TRI_GEN_STEP 16u
 
 /* Of a slot whose tenants had a bounded mailbox (core/bound.h); as stable as the cells are. */
 struct tri_bound;
@@ -54,6 +55,14 @@ static inline struct tri_cell *tri_pid_cell(const struct tri_slots *slots, tr_pi
     if (!cell || !(gen & TRI_GEN_ALIVE) || tri_load(&cell->gen, TRI_ACQUIRE) != gen)
         return NULL;
     return cell;
+}
+
+/* Whether messages to `pid` go to another node. */
+static inline bool tri_pid_remote(tr_pid pid)
+{
+    return (pid.bits >> 32 & (TRI_GEN_ALIVE | TRI_GEN_REMOTE)) ==
+               (TRI_GEN_ALIVE | TRI_GEN_REMOTE) &&
+           !tr_pid_is_nobody(pid);
 }
 
 /* A free cell, claimed: the caller owns it and its stub is queued. NULL: the table is full. */

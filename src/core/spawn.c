@@ -12,6 +12,7 @@
 #include "core/life.h"
 #include "core/middleware.h"
 #include "core/names.h"
+#include "core/ports.h"
 #include "core/router.h"
 #include "core/send.h"
 
@@ -336,9 +337,9 @@ struct tri_cell *tri_spawn_guardian(struct tr_ctx *ctx)
     return cell;
 }
 
-tr_pid tri_spawn_proxy(struct tr_ctx *ctx, struct tri_proxy *proxy)
+static tr_pid spawn_proxy(struct tr_ctx *ctx, struct tri_proxy *proxy, uint32_t odd)
 {
-    struct tri_cell *cell = take_cell(ctx, 0);
+    struct tri_cell *cell = take_cell(ctx, odd);
     if (!cell)
         return tr_nobody(TR_EFULL);
     struct tri_cold *cold = tri_cold(cell);
@@ -353,6 +354,16 @@ tr_pid tri_spawn_proxy(struct tr_ctx *ctx, struct tri_proxy *proxy)
     tri_state_move(&cell->state, TRI_RUNNING);
     tri_schedule(ctx, cell);
     return pid;
+}
+
+tr_pid tri_spawn_proxy(struct tr_ctx *ctx, struct tri_proxy *proxy)
+{
+    return spawn_proxy(ctx, proxy, 0);
+}
+
+tr_pid tri_spawn_remote(struct tr_ctx *ctx, struct tri_proxy *proxy)
+{
+    return spawn_proxy(ctx, proxy, TRI_GEN_REMOTE);
 }
 
 /* ---- Names of the current actor ------------------------------------------ */
@@ -379,9 +390,28 @@ bool tr_alive(tr_ctx *ctx, tr_pid pid)
     return tri_pid_cell(&ctx->sys->slots, pid) != NULL;
 }
 
+/* An actor of the node whose address follows the last '@'. */
+static tr_pid lookup_elsewhere(struct tr_ctx *ctx, const struct tri_transport *transport,
+                               const char *name, const char *at)
+{
+    char id[TR_NAME_SIZE_MAX + 1];
+    size_t size = (size_t)(at - name);
+    if (size == 0 || size >= sizeof id)
+        return tr_nobody(TR_EINVAL);
+    memcpy(id, name, size);
+    id[size] = '\0';
+    return transport->resolve(transport->self, ctx, at + 1, id);
+}
+
 tr_pid tr_lookup(tr_ctx *ctx, const char *name)
 {
-    return tri_names_find(ctx->sys->names, name);
+    tr_pid pid = tri_names_find(ctx->sys->names, name);
+    /* Acquire pairs with the release in tri_transport_install(). */
+    const struct tri_transport *transport = tri_load(&ctx->sys->transport, TRI_ACQUIRE);
+    if (!transport || !tr_pid_is_nobody(pid))
+        return pid;
+    const char *at = strrchr(name, '@');
+    return at ? lookup_elsewhere(ctx, transport, name, at) : pid;
 }
 
 void tr_stop(tr_ctx *ctx, tr_pid pid)

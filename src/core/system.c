@@ -12,6 +12,7 @@
 #include "core/monitor.h"
 #include "core/names.h"
 #include "core/offload.h"
+#include "core/ports.h"
 #include "core/send.h"
 #include "core/spawn.h"
 #include "core/stepped.h"
@@ -284,8 +285,19 @@ static void join(struct tr_system *sys)
     sys->monitor = NULL;
 }
 
+tr_err tri_transport_install(struct tr_system *sys, const struct tri_transport *transport)
+{
+    const struct tri_transport *none = NULL;
+    /* Release pairs with the acquire of whoever finds it: it is complete. */
+    bool done = tri_cas_strong(&sys->transport, &none, transport, TRI_RELEASE, TRI_RELAXED);
+    return done ? TR_OK : TR_EEXIST;
+}
+
 static void demolish(struct tr_system *sys)
 {
+    const struct tri_transport *transport = tri_load(&sys->transport, TRI_ACQUIRE);
+    if (transport)
+        transport->destroy(transport->self);
     tri_offload_destroy(sys->offload);
     tri_stepped_remove(sys);
     for (uint32_t i = 0; sys->workers && i < sys->worker_count; i++) {
@@ -456,6 +468,9 @@ void tr_system_destroy(tr_system *sys)
 {
     if (!sys)
         return;
+    const struct tri_transport *transport = tri_load(&sys->transport, TRI_ACQUIRE);
+    if (transport)
+        transport->close(transport->self, 0);
     (void)tr_system_stop(sys, 0);
     tri_offload_destroy(sys->offload);
     sys->offload = NULL;

@@ -32,13 +32,25 @@ static bool admit(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *b
             tri_router_reached(ctx, block);
             return false;
         }
+        if (block->type == &tri_touch_type) {
+            tri_request_touched(ctx, block);
+            return false;
+        }
         cell->flags |= TRI_CELL_STOP;
         ctx->attention = true;
         return false;
     }
-    if ((block->flags & TRI_BLOCK_REPLY) && block->call && !tri_request_answered(cell, block->call))
-        return TRI_PLANTED(LATE_TAKEN);
-    return true;
+    if (!(block->flags & TRI_BLOCK_REPLY) || !block->call)
+        return true;
+    if (tri_pid_remote(block->from)) {
+        /* Calls have 32 bits on the wire; 0 says there that nobody waits, so all ones are 0. */
+        uint32_t low = (uint32_t)block->call;
+        uint64_t call = tri_request_number(cell, low);
+        block->call = call || low != UINT32_MAX ? call : tri_request_number(cell, 0);
+        if (block->type == &tr_request_failed_type)
+            ((struct tr_request_failed *)tri_block_body(block))->call = block->call;
+    }
+    return tri_request_answered(cell, block->call) || TRI_PLANTED(LATE_TAKEN);
 }
 
 /* Counts a message that was not admitted. The block stays in the queue as its end. */
@@ -46,7 +58,9 @@ static void refuse(struct tr_ctx *ctx, struct tri_block *block)
 {
     tr_pid to = tri_ctx_self(ctx);
     enum tr_dead_reason reason = TR_DEAD_LATE;
-    if (block->flags & TRI_BLOCK_POISON) {
+    bool touch = block->flags & TRI_BLOCK_REQUEST && block->type == &tri_touch_type;
+    if (block->flags & TRI_BLOCK_POISON &&
+        !(touch && tri_load(&block->gen, TRI_RELAXED) != tri_ctx_gen(ctx))) {
         tri_count(&ctx->counts.processed, 1);
         return;
     }
