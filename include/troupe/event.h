@@ -36,7 +36,8 @@ TR_API void tr_publish_(tr_ctx *ctx, const struct tr_type *type, const void *bod
     X(TR_DEAD_CLOSING, "closing", "the system is shutting down")             \
     X(TR_DEAD_REFUSED, "refused", "the receiver's mailbox refused it")       \
     X(TR_DEAD_LINK, "link", "the link to its node is down")                  \
-    X(TR_DEAD_LOST, "lost", "a simulated fault lost it")
+    X(TR_DEAD_LOST, "lost", "a simulated fault lost it")                     \
+    X(TR_DEAD_ENCODING, "encoding", "it has no form on the wire")
 
 enum tr_dead_reason {
 #define X(code, name, text) code,

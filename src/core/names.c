@@ -19,6 +19,7 @@ struct tri_names {
     uint32_t capacity; /* a power of two */
     uint32_t used;     /* places that are not NULL */
     uint32_t count;
+    uint32_t *by_pid; /* place + 1 in `entries`, by the hash of the PID; twice as many */
 };
 
 static const char gone[] = "";
@@ -39,7 +40,23 @@ void tri_names_destroy(struct tri_names *names)
         return;
     tri_mutex_fini(&names->lock);
     tri_free(names->entries);
+    tri_free(names->by_pid);
     tri_free(names);
+}
+
+/* PIDs are made here, so nobody chooses them to collide; slots are small numbers in a row. */
+static uint32_t pid_home(const struct tri_names *names, tr_pid pid)
+{
+    return (uint32_t)(pid.bits * 0x9e3779b97f4a7c15ull >> 32) & (names->capacity * 2 - 1);
+}
+
+/* Places of removed names stay in the index, as they do in the table, until it is made anew. */
+static void index_pid(struct tri_names *names, uint32_t place)
+{
+    uint32_t i = pid_home(names, names->entries[place].pid);
+    while (names->by_pid[i])
+        i = (i + 1) & (names->capacity * 2 - 1);
+    names->by_pid[i] = place + 1;
 }
 
 static struct entry *find(const struct tri_names *names, const char *name, uint64_t hash)
@@ -55,12 +72,13 @@ static struct entry *find(const struct tri_names *names, const char *name, uint6
     return NULL;
 }
 
-static void place(struct entry *entries, uint32_t capacity, struct entry entry)
+static uint32_t place(struct entry *entries, uint32_t capacity, struct entry entry)
 {
     uint32_t i = (uint32_t)entry.hash & (capacity - 1);
     while (entries[i].name)
         i = (i + 1) & (capacity - 1);
     entries[i] = entry;
+    return i;
 }
 
 /* Keeps at least a quarter of the places unused, so that probing ends. */
@@ -72,16 +90,26 @@ static bool make_room(struct tri_names *names)
     if (capacity < 64)
         capacity = 64;
     struct entry *entries = tri_calloc(capacity, sizeof *entries);
-    if (!entries)
+    uint32_t *by_pid = tri_calloc(capacity * (size_t)2, sizeof *by_pid);
+    if (!entries || !by_pid) {
+        tri_free(entries);
+        tri_free(by_pid);
         return false;
+    }
     for (uint32_t i = 0; i < names->capacity; i++) {
         if (names->entries[i].name && names->entries[i].name != gone)
-            place(entries, capacity, names->entries[i]);
+            (void)place(entries, capacity, names->entries[i]);
     }
     tri_free(names->entries);
+    tri_free(names->by_pid);
     names->entries = entries;
+    names->by_pid = by_pid;
     names->capacity = capacity;
     names->used = names->count;
+    for (uint32_t i = 0; i < capacity; i++) {
+        if (entries[i].name)
+            index_pid(names, i);
+    }
     return true;
 }
 
@@ -95,7 +123,8 @@ tr_err tri_names_add(struct tri_names *names, const char *name, tr_pid pid)
     else if (!make_room(names))
         err = TR_ENOMEM;
     if (!err) {
-        place(names->entries, names->capacity, (struct entry){name, hash, pid});
+        index_pid(names,
+                  place(names->entries, names->capacity, (struct entry){name, hash, pid}));
         names->count++;
         names->used++;
     }
@@ -123,4 +152,37 @@ tr_pid tri_names_find(struct tri_names *names, const char *name)
     tr_pid pid = e ? e->pid : TR_NOBODY;
     tri_mutex_unlock(&names->lock);
     return pid;
+}
+
+size_t tri_names_of(struct tri_names *names, tr_pid pid, char *ret_name, size_t name_size)
+{
+    size_t size = 0;
+    tri_mutex_lock(&names->lock);
+    uint32_t mask = names->capacity * 2 - 1;
+    for (uint32_t i = names->capacity ? pid_home(names, pid) : 0;
+         names->capacity && names->by_pid[i]; i = (i + 1) & mask) {
+        const struct entry *e = &names->entries[names->by_pid[i] - 1];
+        if (e->name == gone || !tr_pid_equal(e->pid, pid))
+            continue;
+        size = strlen(e->name);
+        if (size >= name_size)
+            size = 0;
+        memcpy(ret_name, e->name, size);
+        ret_name[size] = '\0';
+        break;
+    }
+    tri_mutex_unlock(&names->lock);
+    return size;
+}
+
+void tri_names_each(struct tri_names *names,
+                    void (*each)(void *user, const char *name, tr_pid pid), void *user)
+{
+    tri_mutex_lock(&names->lock);
+    for (uint32_t i = 0; i < names->capacity; i++) {
+        const struct entry *e = &names->entries[i];
+        if (e->name && e->name != gone)
+            each(user, e->name, e->pid);
+    }
+    tri_mutex_unlock(&names->lock);
 }

@@ -39,6 +39,11 @@ static bool grow(struct tri_pids *pids)
     return true;
 }
 
+bool tri_pids_has(const struct tri_pids *pids, tr_pid pid)
+{
+    return pids->capacity && pid.bits && pids->places[find(pids, pid.bits)];
+}
+
 bool tri_pids_add(struct tri_pids *pids, tr_pid pid)
 {
     TRI_ASSERT(pid.bits != 0);

@@ -14,6 +14,7 @@ struct tri_pids {
 /* Adding twice is adding once. False when out of memory. `pid` is not nobody. */
 bool tri_pids_add(struct tri_pids *pids, tr_pid pid);
 bool tri_pids_remove(struct tri_pids *pids, tr_pid pid);
+bool tri_pids_has(const struct tri_pids *pids, tr_pid pid);
 /* True if the next tri_pids_add() would need more memory. */
 bool tri_pids_full(const struct tri_pids *pids);
 /* Walks the set, which must not change meanwhile: *at starts at 0; false at the end. */

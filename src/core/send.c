@@ -420,6 +420,8 @@ tr_err tri_dead_error(enum tr_dead_reason reason)
         return TR_EUNHANDLED;
     case TR_DEAD_LINK:
         return TR_EPEER;
+    case TR_DEAD_ENCODING:
+        return TR_ENOTSUP;
     default:
         return TR_ENOACTOR;
     }

@@ -149,7 +149,7 @@ static uint32_t lost(struct tri_assoc *a, const struct tri_assoc_config *c, uint
         move(a, TRI_ASSOC_IDLE);
         failed(a, c, now_ns);
         a->due_ns = UINT64_MAX;
-        return TRI_ASSOC_UNKNOWN | TRI_ASSOC_GIVE_UP | TRI_ASSOC_DOWN;
+        return TRI_ASSOC_GIVE_UP | TRI_ASSOC_DOWN;
     case TRI_ASSOC_CLOSING:
         if (a->leaving)
             return shut(a);
@@ -193,7 +193,7 @@ static uint32_t leave(struct tri_assoc *a, const struct tri_assoc_config *c, uin
     case TRI_ASSOC_UP:
         if (!cut)
             return hang_up(a, c, now_ns, TRI_ASSOC_FLUSH | TRI_ASSOC_HANG_UP);
-        return hang_up(a, c, now_ns, TRI_ASSOC_CANCEL | TRI_ASSOC_UNKNOWN | TRI_ASSOC_GIVE_UP);
+        return hang_up(a, c, now_ns, TRI_ASSOC_CANCEL | TRI_ASSOC_GIVE_UP);
     case TRI_ASSOC_CLOSING:
         return cut ? TRI_ASSOC_CANCEL : 0;
     case TRI_ASSOC_SHUT:

@@ -64,7 +64,6 @@ enum tri_assoc_event {
 
 /* What is to be done, in this order. */
 #define TRI_ASSOC_CANCEL 1u    /* end the stream */
-#define TRI_ASSOC_UNKNOWN 2u   /* what was written lately has an unknown fate */
 #define TRI_ASSOC_GIVE_UP 4u   /* what is queued becomes dead letters */
 #define TRI_ASSOC_DOWN 8u      /* tell who watches actors there */
 #define TRI_ASSOC_DIAL 16u     /* open a stream */

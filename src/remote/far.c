@@ -1,0 +1,312 @@
+/* What an actor of another node does with what it is sent: remote/far.h. */
+#include "remote/far.h"
+
+#include "base/alloc.h"
+#include "core/request.h"
+#include "remote/activator.h"
+
+/* Encodings of what this library says by itself: two ids, two addresses. */
+#define PAYLOAD_MAX (4u * (TR_NAME_SIZE_MAX + 1) + 64u)
+
+static inline struct tri_far *far_of(struct tri_proxy *proxy)
+{
+    return TRI_CONTAINER_OF(proxy, struct tri_far, proxy);
+}
+
+/* ---- Messages ---------------------------------------------------------------------- */
+
+/* A PID as others see it; its texts are in `text`. */
+static struct tri_wire_pid wire_pid(struct tri_far *far, struct tr_ctx *ctx, tr_pid pid,
+                                    char text[TRI_ID_SIZE_MAX + 1])
+{
+    struct tr_remote *remote = far->link->remote;
+    struct tri_name address = tri_name(remote->address);
+    struct tri_link *home;
+    uint32_t size = 0;
+    if (tr_pid_is_nobody(pid))
+        return (struct tri_wire_pid){0};
+    if (!tri_pid_remote(pid))
+        size = tri_id_of(ctx, pid, text);
+    else if (tri_far_name(remote, pid, text, &size, &home))
+        address = tri_name(home->address);
+    return (struct tri_wire_pid){address, {text, size}, 0};
+}
+
+static void set_type(struct tri_outgoing *out, enum tri_system_type type)
+{
+    out->type = tri_system_type_name(type);
+    out->type_key = (uint64_t)type + 1; /* No pointer. */
+    out->must = true;
+}
+
+/* What the runtime itself says, in the words of the protocol. False: it is no such message. */
+static bool translate(struct tri_far *far, struct tr_ctx *ctx, struct tri_block *block,
+                      const void *body, struct tri_outgoing *out, struct tri_writer *writer)
+{
+    char text[TRI_ID_SIZE_MAX + 1];
+    struct tri_wire_pid pid;
+    if (block->flags & TRI_BLOCK_POISON) {
+        set_type(out, block->type == &tri_touch_type ? TRI_TYPE_TOUCH : TRI_TYPE_POISON_PILL);
+    } else if (block->type == &tr_request_failed_type) {
+        set_type(out, TRI_TYPE_DEAD_LETTER_RESPONSE);
+        pid = wire_pid(far, ctx, ((const struct tr_request_failed *)body)->to, text);
+        tri_write_one_pid(writer, &pid);
+        out->from = TR_NOBODY;
+    } else if (block->type == &tr_touched_type) {
+        set_type(out, TRI_TYPE_TOUCHED);
+        pid = wire_pid(far, ctx, ((const struct tr_touched *)body)->who, text);
+        tri_write_one_pid(writer, &pid);
+    } else if (block->type == &tri_spawn_request_type) {
+        const struct tri_spawn_request *request = body;
+        set_type(out, TRI_TYPE_ACTOR_PID_REQUEST);
+        tri_write_actor_pid_request(writer, tri_name(request->name), tri_name(request->kind));
+    } else if (block->type == &tri_spawn_answer_type) {
+        const struct tri_spawn_answer *answer = body;
+        set_type(out, TRI_TYPE_ACTOR_PID_RESPONSE);
+        pid = wire_pid(far, ctx, answer->pid, text);
+        tri_write_actor_pid_response(writer, tr_pid_is_nobody(answer->pid) ? NULL : &pid,
+                                     answer->status);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static struct tri_undeliverable undeliverable(const struct tri_far *far,
+                                              const struct tri_block *block)
+{
+    return (struct tri_undeliverable){.to = far->pid,
+                                      .from = block->from,
+                                      .type = block->type,
+                                      .call = block->call,
+                                      .request = block->flags & TRI_BLOCK_REQUEST};
+}
+
+static void bury(struct tri_far *far, struct tr_ctx *ctx, const struct tri_block *block,
+                 enum tr_dead_reason reason)
+{
+    struct tri_undeliverable letter = undeliverable(far, block);
+    ctx->cell->refused++;
+    ctx->cell->cold->dead[reason]++;
+    tri_proxy_undeliverable(ctx, &letter, reason);
+}
+
+/* It found the queue full. */
+static void overflow(struct tri_far *far, struct tr_ctx *ctx, const struct tri_block *block)
+{
+    if (far->link->remote->config.overflow != TR_DROP_NEWEST || block->flags & TRI_BLOCK_REQUEST) {
+        bury(far, ctx, block, TR_DEAD_REFUSED);
+        return;
+    }
+    tri_count(&ctx->counts.processed, (uint64_t)-1); /* It was counted when it was taken. */
+    tri_count(&ctx->counts.dropped_newest, 1);
+}
+
+static void deliver(struct tri_proxy *proxy, struct tr_ctx *ctx, struct tri_block *block)
+{
+    struct tri_far *far = far_of(proxy);
+    struct tri_block *holder = tri_block_payload(block);
+    const void *body = tri_block_body(holder);
+    uint8_t payload[PAYLOAD_MAX];
+    char future[TRI_ID_SIZE_MAX + 1];
+    struct tri_outgoing out = {.type_key = (uint64_t)(uintptr_t)block->type,
+                               .target = {far->id, far->id_size},
+                               .target_key = far->pid.bits,
+                               .from = block->from,
+                               .codec = block->type->codec,
+                               .body = body,
+                               .letter = true};
+    if (block->flags & TRI_BLOCK_REQUEST)
+        out.call = block->call;
+    if (block->flags & TRI_BLOCK_REPLY) {
+        out.target_request_id = tri_reply_number(block->call);
+        out.must = true;
+        if (block->call & TRI_CALL_FUTURE && far->id_size == 0) {
+            out.target.size = tri_future_id(block->call & ~TRI_CALL_FUTURE, future);
+            out.target.at = future;
+            out.target_key = block->call;
+        }
+    }
+    if (TRI_LIKELY(out.codec != NULL)) {
+        out.type = tri_name(block->type->name);
+        out.body_size = tri_block_size(holder);
+        out.must |= (block->type->flags & (TR_TYPE_CONTROL | TR_TYPE_DURABLE)) != 0;
+    } else {
+        struct tri_writer writer = {.at = payload, .end = payload + sizeof payload};
+        if (!translate(far, ctx, block, body, &out, &writer) || writer.failed) {
+            bury(far, ctx, block, TR_DEAD_ENCODING);
+            return;
+        }
+        out.body = payload;
+        out.body_size = (size_t)(writer.at - payload);
+    }
+    if (out.target.size == 0) { /* For a future, and not the answer to it. */
+        bury(far, ctx, block, TR_DEAD_NO_ACTOR);
+        return;
+    }
+    switch (tri_outbox_put(far->link, ctx, &out)) {
+    case TRI_PUT_OK:
+        break;
+    case TRI_PUT_FULL:
+        overflow(far, ctx, block);
+        break;
+    case TRI_PUT_SHUT:
+        bury(far, ctx, block, TR_DEAD_LINK);
+        break;
+    case TRI_PUT_INVALID:
+        bury(far, ctx, block, TR_DEAD_ENCODING);
+        break;
+    case TRI_PUT_MEMORY:
+        bury(far, ctx, block, TR_DEAD_MEMORY);
+        break;
+    }
+}
+
+/* ---- System messages ------------------------------------------------------------------ */
+
+/* Watch, Unwatch or Stop to it. */
+static void say(struct tri_far *far, struct tr_ctx *ctx, enum tri_system_type type, tr_pid who)
+{
+    uint8_t payload[PAYLOAD_MAX];
+    char text[TRI_ID_SIZE_MAX + 1];
+    struct tri_writer writer = {.at = payload, .end = payload + sizeof payload};
+    struct tri_outgoing out = {.target = {far->id, far->id_size}, .target_key = far->pid.bits};
+    set_type(&out, type);
+    if (!tr_pid_is_nobody(who)) {
+        struct tri_wire_pid pid = wire_pid(far, ctx, who, text);
+        tri_write_one_pid(&writer, &pid);
+    }
+    out.body = payload;
+    out.body_size = (size_t)(writer.at - payload);
+    enum tri_put put = writer.failed || far->id_size == 0 ? TRI_PUT_INVALID
+                                                          : tri_outbox_put(far->link, ctx, &out);
+    if (put && type == TRI_TYPE_WATCH) /* Who waits for its end is told that it cannot be known. */
+        tri_sys_send(ctx, far->pid, TRI_SYS_GONE, who, TR_EPEER);
+}
+
+static void note_interest(struct tri_far *far, const struct tri_cold *cold, uint32_t probed)
+{
+    bool watched = cold && (cold->watchers.count || cold->links.count);
+    /* Relaxed: a hint for who looks through the table. */
+    uint32_t before = tri_load(&far->interest, TRI_RELAXED);
+    tri_store(&far->interest,
+              (before & TRI_FAR_PROBED) | probed | (watched ? TRI_FAR_WATCHED : 0), TRI_RELAXED);
+}
+
+/* `who` waited for this one, which is gone for it. */
+static void tell_one(struct tr_ctx *ctx, struct tri_cold *cold, tr_pid who, tr_err reason)
+{
+    tr_pid self = tri_ctx_self(ctx);
+    if (tri_pids_remove(&cold->watchers, who))
+        tri_sys_send(ctx, who, TRI_SYS_DOWN, self, (uint64_t)reason);
+    if (tri_pids_remove(&cold->links, who))
+        tri_sys_send(ctx, who, reason ? TRI_SYS_LINK_FAILED : TRI_SYS_UNLINK, self,
+                     (uint64_t)reason);
+}
+
+static void tell_all(struct tr_ctx *ctx, struct tri_cold *cold, tr_err reason)
+{
+    tr_pid self = tri_ctx_self(ctx);
+    tr_pid who;
+    for (uint32_t at = 0; tri_pids_next(&cold->watchers, &at, &who);)
+        tri_sys_send(ctx, who, TRI_SYS_DOWN, self, (uint64_t)reason);
+    for (uint32_t at = 0; tri_pids_next(&cold->links, &at, &who);)
+        tri_sys_send(ctx, who, TRI_SYS_LINK_FAILED, self, (uint64_t)reason);
+    for (uint32_t at = 0; tri_pids_next(&cold->probers, &at, &who);)
+        tri_sys_send(ctx, who, TRI_SYS_GONE, self, (uint64_t)reason);
+    tri_pids_fini(&cold->watchers);
+    tri_pids_fini(&cold->links);
+    tri_pids_fini(&cold->probers);
+}
+
+/* A local actor that it watched has ended. */
+static void on_down(struct tri_far *far, struct tr_ctx *ctx, tr_pid who, tr_err reason)
+{
+    struct tri_watched *gone = NULL;
+    tri_mutex_lock(&far->link->remote->table.lock);
+    for (struct tri_watched **at = &far->watched; *at; at = &(*at)->next) {
+        if (!tr_pid_equal((*at)->pid, who))
+            continue;
+        gone = *at;
+        *at = gone->next;
+        far->link->watches--;
+        break;
+    }
+    tri_mutex_unlock(&far->link->remote->table.lock);
+    if (!gone)
+        return; /* It no longer wants to know, or the link was lost. */
+    struct tri_name self = {far->id, far->id_size};
+    struct tri_name id = {gone->id, gone->id_size};
+    tri_link_terminated(far->link, ctx, self, id,
+                        reason == TR_ENOACTOR ? TRI_TERMINATED_NOT_FOUND : TRI_TERMINATED_STOPPED);
+    tri_free(gone);
+}
+
+static bool told(struct tri_proxy *proxy, struct tr_ctx *ctx, struct tri_block *block)
+{
+    struct tri_far *far = far_of(proxy);
+    struct tri_cold *cold = ctx->cell->cold;
+    tr_pid from = block->from;
+    switch ((enum tri_sys_kind)block->flags) {
+    case TRI_SYS_STOP:
+        /* Acquire pairs with the release in take_out(). */
+        if (tri_load(&far->leaving, TRI_ACQUIRE))
+            return false;
+        say(far, ctx, TRI_TYPE_STOP, TR_NOBODY);
+        return true;
+    case TRI_SYS_WATCH:
+    case TRI_SYS_LINK: {
+        struct tri_pids *set = block->flags == TRI_SYS_WATCH ? &cold->watchers : &cold->links;
+        bool first = !tri_pids_has(&cold->watchers, from) && !tri_pids_has(&cold->links, from);
+        if (!tri_pids_add(set, from))
+            return false; /* The cell says that there is no memory. */
+        note_interest(far, cold, 0);
+        if (first)
+            say(far, ctx, TRI_TYPE_WATCH, from);
+        return true;
+    }
+    case TRI_SYS_UNWATCH:
+    case TRI_SYS_UNLINK:
+    case TRI_SYS_LINK_FAILED: {
+        bool watch = block->flags == TRI_SYS_UNWATCH;
+        bool had = tri_pids_remove(watch ? &cold->watchers : &cold->links, from);
+        if (had && !tri_pids_has(watch ? &cold->links : &cold->watchers, from))
+            say(far, ctx, TRI_TYPE_UNWATCH, from);
+        note_interest(far, cold, 0);
+        return true;
+    }
+    case TRI_SYS_PROBE:
+        note_interest(far, cold, TRI_FAR_PROBED);
+        return false;
+    case TRI_SYS_GONE:
+        if (tr_pid_is_nobody(from))
+            tell_all(ctx, cold, (tr_err)block->call);
+        else
+            tell_one(ctx, cold, from, (tr_err)block->call);
+        tri_store(&far->interest, 0u, TRI_RELAXED);
+        note_interest(far, cold, 0);
+        return true;
+    case TRI_SYS_DOWN:
+        on_down(far, ctx, from, (tr_err)block->call);
+        return true;
+    default:
+        return true; /* Of no meaning for an actor that is not here. */
+    }
+}
+
+static void ended(struct tri_proxy *proxy, struct tr_ctx *ctx)
+{
+    struct tri_far *far = far_of(proxy);
+    struct tr_remote *remote = far->link->remote;
+    (void)ctx;
+    while (far->watched) { /* Out of the table: nobody else's. */
+        struct tri_watched *w = far->watched;
+        far->watched = w->next;
+        tri_free(w);
+    }
+    tri_free(far);
+    /* Release pairs with the acquire of whoever waits for the last one. */
+    tri_fetch_sub(&remote->fars, 1u, TRI_RELEASE);
+}
+
+const struct tri_proxy tri_far_proxy = {.deliver = deliver, .told = told, .ended = ended};

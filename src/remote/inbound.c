@@ -1,0 +1,398 @@
+#include "remote/inbound.h"
+
+#include "base/alloc.h"
+#include "core/log.h"
+#include "core/slots.h"
+#include "remote/far.h"
+#include "remote/processes.h"
+
+#include <stdio.h>
+
+/* A stream that fills our memory is looked at again after so long. */
+#define PAUSE_NS 5000000u
+/* Shares of the system's memory, in eighths, above which streams wait for mailboxes to drain. */
+#define PAUSE_EIGHTHS 6u
+
+/* What was found out about an entry of a batch's table. */
+#define SEEN_NONE 1u /* there is no such actor */
+#define SEEN_PID 2u
+
+static const struct tr_type refused_type = {"refused", 0, NULL, 0};
+
+/* ---- Messages ------------------------------------------------------------------------ */
+
+static bool is_refused(const struct tr_remote *remote, const struct tr_type *type)
+{
+    for (uint32_t i = 0; i < remote->refused_count; i++) {
+        if (remote->refused[i] == type)
+            return true;
+    }
+    return false;
+}
+
+/* A tr_type, or the number of a system type (which is no address). */
+static const void *see_type(const struct tr_remote *remote, struct tri_batch_type *entry)
+{
+    if (entry->seen)
+        return entry->seen;
+    enum tri_system_type system = tri_system_type(entry->name);
+    const struct tr_type *type = tri_types_find(&remote->types, entry->name);
+    if (system != TRI_TYPE_OTHER)
+        entry->seen = (const void *)(uintptr_t)system;
+    else
+        entry->seen = type && !is_refused(remote, type) ? type : &refused_type;
+    return entry->seen;
+}
+
+static tr_pid see_target(struct tri_remote_io *io, struct tri_batch_pid *entry)
+{
+    if (!entry->seen[1]) {
+        entry->seen[0] = tri_id_find(io->ctx, entry->pid.id).bits;
+        entry->seen[1] = SEEN_PID;
+    }
+    return (tr_pid){entry->seen[0]};
+}
+
+/* The sender, and in *ret_call the call of a future. */
+static tr_pid see_sender(struct tri_remote_io *io, struct tri_link *link,
+                         struct tri_batch_pid *entry, uint64_t *ret_call)
+{
+    uint64_t number;
+    if (!entry->seen[1]) {
+        tr_pid pid = TR_NOBODY;
+        entry->seen[1] = SEEN_PID;
+        if (entry->pid.address.size && tri_remote_is_own(io->remote, entry->pid.address)) {
+            pid = tri_id_find(io->ctx, entry->pid.id);
+        } else {
+            struct tri_link *home = tri_control_link(link, entry->pid.address);
+            if (home && tri_future_number(entry->pid.id, &number)) {
+                pid = tri_far_future(home, io->ctx);
+                entry->seen[1] = TRI_CALL_FUTURE | number;
+            } else if (home) {
+                pid = tri_far_get(home, io->ctx, entry->pid.id, false);
+            }
+        }
+        entry->seen[0] = tr_pid_is_nobody(pid) ? 0 : pid.bits;
+    }
+    *ret_call = entry->seen[1] & TRI_CALL_FUTURE ? entry->seen[1] : 0;
+    return (tr_pid){entry->seen[0]};
+}
+
+/* An answer that names no sender comes from somebody there. */
+static inline tr_pid answerer(const struct tri_arrival *a)
+{
+    if (tri_pid_remote(a->from))
+        return a->from;
+    return tri_far_future(a->link, a->io->ctx);
+}
+
+static void arrive_message(const struct tri_arrival *a, const struct tr_type *type)
+{
+    const struct tri_envelope_in *in = a->in;
+    struct tr_ctx *ctx = a->io->ctx;
+    size_t size;
+    if (type == &refused_type || in->serializer_id != 0 ||
+        tr_codec_measure(type, in->payload, in->payload_size, &size)) {
+        tri_control_reject(a);
+        return;
+    }
+    struct tri_block *block = tri_block_new(ctx, type, size, false);
+    if (TRI_UNLIKELY(!block)) {
+        tri_send_refused(ctx, a->to, type);
+        tri_control_dead_letter(a);
+        return;
+    }
+    if (TRI_UNLIKELY(type->codec->decode(in->payload, in->payload_size, tri_block_body(block),
+                                         size) != TR_OK)) {
+        tri_block_free(ctx, block);
+        tri_control_reject(a);
+        return;
+    }
+    uint32_t flags = 0;
+    block->from = a->from;
+    block->call = 0;
+    if (in->target_request_id) {
+        block->from = answerer(a);
+        block->call = in->target_request_id;
+        flags = TRI_BLOCK_REPLY;
+    } else if (a->call) {
+        block->call = a->call;
+        flags = TRI_BLOCK_REQUEST;
+    }
+    if (TRI_UNLIKELY(tr_pid_is_nobody(a->to))) {
+        tri_control_dead_letter(a);
+        flags &= ~TRI_BLOCK_REQUEST; /* Its sender has just been told. */
+    }
+    tri_deliver_tagged(ctx, a->to, block, block->tag | TRI_TAG_FLAGS(flags));
+}
+
+static void arrive(struct tri_remote_io *io, struct tri_link *link,
+                   const struct tri_envelope_in *in)
+{
+    struct tri_arrival a = {.io = io, .link = link, .in = in};
+    const void *type = see_type(io->remote, in->type);
+    a.to = see_target(io, in->target);
+    if (in->sender) {
+        a.from = see_sender(io, link, in->sender, &a.call);
+        if (in->sender_request_id)
+            a.call = in->sender_request_id;
+    }
+    if (TRI_UNLIKELY((uintptr_t)type < TRI_TYPE_COUNT))
+        tri_control_arrived(&a, (enum tri_system_type)(uintptr_t)type);
+    else
+        arrive_message(&a, type);
+}
+
+void tri_inbound_batch(struct tri_remote_io *io, struct tri_link *link, struct tri_stream *stream,
+                       const struct tri_remote_message *message)
+{
+    struct tri_batch_reader *reader = &io->reader;
+    struct tr_ctx *ctx = io->ctx;
+    struct tri_envelope_in in;
+    uint64_t count = 0;
+    tr_err err = tri_batch_parse(reader, message->data, message->size, TRI_DIALECT_UNKNOWN);
+    if (!err && reader->dialect != TRI_DIALECT_UNKNOWN && link->address[0] != '$')
+        tri_link_learn(link, reader->dialect == TRI_DIALECT_A ? TR_DIALECT_A : TR_DIALECT_B);
+    if (!err) {
+        /* Until the last message this thread is one that may touch cells: see core/slots.h. */
+        tri_outside_enter(ctx);
+        ctx->table = &ctx->sys->slots;
+        while (tri_batch_next(reader, &in, &err)) {
+            arrive(io, link, &in);
+            count++;
+        }
+        ctx->table = &ctx->sys->no_slots;
+        tri_outside_leave(ctx);
+    }
+    /* Figures; streams of one peer may be those of several threads. */
+    tri_fetch_add(&link->received, count, TRI_RELAXED);
+    tri_fetch_add(&link->batches_received, 1u, TRI_RELAXED);
+    tri_fetch_add(&link->bytes_received, message->size, TRI_RELAXED);
+    if (err) {
+        tri_log(io->remote->sys, TR_LOG_WARN, "%s: a batch is %s: the stream ends", link->address,
+                err == TR_EPROTO ? "malformed" : "too large");
+        io->wire->end(stream,
+                      err == TR_EPROTO ? TRI_WIRE_INVALID_ARGUMENT : TRI_WIRE_RESOURCE_EXHAUSTED,
+                      "the batch cannot be read");
+    }
+}
+
+/* ---- Memory ----------------------------------------------------------------------------- */
+
+/* The next message would take new memory, of which there is little left. */
+static bool crowded(const struct tr_ctx *ctx)
+{
+    const struct tri_pool_limit *limit = ctx->pool.limit;
+    /* Relaxed: figures, looked at again soon. */
+    return tri_load(&limit->bytes, TRI_RELAXED) > limit->bytes_max / 8 * PAUSE_EIGHTHS &&
+           !tri_load(&ctx->pool.returned, TRI_RELAXED) && !ctx->pool.free[0] &&
+           !ctx->pool.free[1] && !ctx->pool.free[2];
+}
+
+static void on_resume(struct tri_wire_timer *timer)
+{
+    struct tri_inbound *in = TRI_CONTAINER_OF(timer, struct tri_inbound, resume);
+    struct tri_wire *wire = in->io->wire;
+    if (crowded(in->io->ctx))
+        wire->timer(wire->self, timer, wire->now_ns(wire->self) + PAUSE_NS);
+    else
+        wire->pause(in->stream, false);
+}
+
+static void hold_back(struct tri_inbound *in)
+{
+    struct tri_wire *wire = in->io->wire;
+    if (!crowded(in->io->ctx))
+        return;
+    wire->pause(in->stream, true);
+    in->resume.fire = on_resume;
+    wire->timer(wire->self, &in->resume, wire->now_ns(wire->self) + PAUSE_NS);
+}
+
+/* ---- Handshake ---------------------------------------------------------------------------- */
+
+static void answer(struct tri_inbound *in, bool blocked)
+{
+    uint8_t bytes[128];
+    struct tri_writer writer = {.at = bytes, .end = bytes + sizeof bytes};
+    tri_write_connect_response(&writer, tri_name(in->io->remote->system_id), blocked);
+    if (!writer.failed)
+        (void)tri_link_say(in->io->wire, in->stream, bytes, (size_t)(writer.at - bytes));
+}
+
+static void refuse(struct tri_inbound *in, const char *why, bool blocked)
+{
+    struct tri_wire *wire = in->io->wire;
+    tri_log(in->io->remote->sys, TR_LOG_WARN, "a peer from %s is refused: %s",
+            wire->peer(in->stream), why);
+    if (blocked)
+        answer(in, true);
+    wire->end(in->stream, TRI_WIRE_PERMISSION_DENIED, why);
+}
+
+/* The link of a peer that cannot be dialled; its address is that of Proto.Actor for .NET. */
+static struct tri_link *client_link(struct tri_inbound *in, tr_err *ret_err)
+{
+    char address[sizeof in->member_id + 16];
+    snprintf(address, sizeof address, "$client/%s", in->member_id);
+    struct tri_link *link = tri_table_link(in->io->remote, tri_name(address), ret_err);
+    if (link && (link->io != in->io || link->client)) {
+        *ret_err = TR_EEXIST;
+        return NULL;
+    }
+    return link;
+}
+
+static void on_connect(struct tri_inbound *in, const struct tri_remote_message *message)
+{
+    struct tr_remote *remote = in->io->remote;
+    struct tri_wire *wire = in->io->wire;
+    struct tri_connect_request request;
+    tr_err err = TR_OK;
+    char address[TR_ADDRESS_SIZE_MAX + 1] = "";
+    if (tri_parse_connect_request(message->data, message->size, &request) ||
+        request.kind == TRI_CONNECT_NOTHING || in->link ||
+        request.address.size > TR_ADDRESS_SIZE_MAX || request.member_id.size == 0 ||
+        request.member_id.size >= sizeof in->member_id) {
+        wire->end(in->stream, TRI_WIRE_INVALID_ARGUMENT, "ConnectRequest not understood");
+        return;
+    }
+    memcpy(in->member_id, request.member_id.at, request.member_id.size);
+    in->client = request.kind == TRI_CONNECT_CLIENT;
+    if (request.address.size)
+        memcpy(address, request.address.at, request.address.size);
+    if (tri_remote_is_blocked(remote, request.member_id)) {
+        refuse(in, "it is on the block list", true);
+        return;
+    }
+    const char *names = wire->peer_names(in->stream);
+    if (!tri_remote_peer_allowed(remote, in->client ? wire->peer(in->stream) : address, names)) {
+        refuse(in, "it is no allowed peer", false);
+        return;
+    }
+    if (!in->client && tri_remote_is_own(remote, request.address)) {
+        refuse(in, "it says that it is this node", false);
+        return;
+    }
+    struct tri_link *link = in->client ? client_link(in, &err)
+                                       : tri_table_link(remote, request.address, &err);
+    if (!link) {
+        refuse(in, tr_strerror(err), false);
+        return;
+    }
+    in->link = link;
+    answer(in, false);
+    if (in->client)
+        tri_link_client(link, in);
+}
+
+/* ---- The stream ----------------------------------------------------------------------------- */
+
+static void on_message(void *user, struct tri_stream *stream, const uint8_t *data, size_t size)
+{
+    struct tri_inbound *in = user;
+    struct tri_wire *wire = in->io->wire;
+    struct tri_remote_message message;
+    if (tri_parse_remote_message(data, size, &message)) {
+        wire->end(stream, TRI_WIRE_INVALID_ARGUMENT, "malformed RemoteMessage");
+        return;
+    }
+    switch (message.kind) {
+    case TRI_REMOTE_CONNECT_REQUEST:
+        on_connect(in, &message);
+        break;
+    case TRI_REMOTE_BATCH:
+        if (!in->link) {
+            wire->end(stream, TRI_WIRE_FAILED_PRECONDITION, "no ConnectRequest before the batch");
+            break;
+        }
+        tri_inbound_batch(in->io, in->link, stream, &message);
+        hold_back(in);
+        break;
+    default:
+        break; /* DisconnectRequest is for who dials; what we do not know changes nothing. */
+    }
+}
+
+static void on_ended(void *user, struct tri_stream *stream)
+{
+    struct tri_inbound *in = user;
+    /* It has half-closed, and all of it has been read: only that may be said with OK, or a
+     * protoactor-go node takes the address for alive for ever. */
+    in->io->wire->end(stream, TRI_WIRE_OK, NULL);
+}
+
+static void on_closed(void *user, struct tri_stream *stream, int status, const char *text)
+{
+    struct tri_inbound *in = user;
+    struct tri_wire *wire = in->io->wire;
+    (void)stream;
+    (void)status;
+    (void)text;
+    wire->timer(wire->self, &in->resume, 0);
+    if (in->prev)
+        in->prev->next = in->next;
+    else
+        in->io->streams = in->next;
+    if (in->next)
+        in->next->prev = in->prev;
+    if (in->link && in->link->client == in)
+        tri_link_client(in->link, NULL);
+    tri_free(in);
+}
+
+static void on_writable(void *user, struct tri_stream *stream)
+{
+    struct tri_inbound *in = user;
+    (void)stream;
+    if (in->link && in->link->client == in)
+        tri_link_event(in->link, TRI_ASSOC_WANT);
+}
+
+static const struct tri_wire_events receive_events = {.low_mark = (size_t)256 << 10,
+                                                      .message = on_message,
+                                                      .writable = on_writable,
+                                                      .ended = on_ended,
+                                                      .closed = on_closed};
+
+struct tri_stream *tri_inbound_stream(struct tri_inbound *inbound)
+{
+    return inbound->stream;
+}
+
+const struct tri_wire_events *tri_inbound_accept(struct tri_remote_io *io,
+                                                 struct tri_stream *stream, const char *path,
+                                                 void **ret_user)
+{
+    if (strcmp(path, TRI_RECEIVE_PATH) != 0)
+        return tri_processes_accept(io, stream, path, ret_user);
+    struct tri_inbound *in = io->leaving ? NULL : tri_calloc(1, sizeof *in);
+    if (!in)
+        return NULL;
+    in->io = io;
+    in->stream = stream;
+    in->next = io->streams;
+    if (in->next)
+        in->next->prev = in;
+    io->streams = in;
+    *ret_user = in;
+    return &receive_events;
+}
+
+void tri_inbound_leave(struct tri_remote_io *io)
+{
+    uint8_t bytes[16];
+    struct tri_writer writer = {.at = bytes, .end = bytes + sizeof bytes};
+    tri_write_disconnect_request(&writer);
+    for (struct tri_inbound *in = io->streams; in; in = in->next) {
+        if (!in->leaving)
+            (void)tri_link_say(io->wire, in->stream, bytes, (size_t)(writer.at - bytes));
+        in->leaving = true;
+    }
+}
+
+void tri_inbound_cut(struct tri_remote_io *io)
+{
+    for (struct tri_inbound *in = io->streams; in; in = in->next)
+        io->wire->end(in->stream, TRI_WIRE_UNAVAILABLE, "this node leaves");
+}

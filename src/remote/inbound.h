@@ -1,0 +1,54 @@
+/*
+ * remote/inbound.h - calls that others make here: streams of messages, and questions.
+ *
+ * All on the I/O thread that the stream belongs to. What a batch holds goes straight from the bytes
+ * that came into mailboxes; nothing that a peer may send does more than end its own stream.
+ */
+#ifndef TROUPE_REMOTE_INBOUND_H
+#define TROUPE_REMOTE_INBOUND_H
+
+#include "remote/link.h"
+
+struct tri_inbound {
+    struct tri_inbound *next, *prev;
+    struct tri_remote_io *io;
+    struct tri_stream *stream;
+    struct tri_link *link; /* to the peer; NULL until it has said who it is */
+    struct tri_wire_timer resume;
+    bool client;  /* cannot be dialled: we answer on this stream */
+    bool leaving; /* it has our DisconnectRequest */
+    char member_id[64];
+};
+
+/* The stream of a call that others have made, by its path; NULL: there is no such call. */
+const struct tri_wire_events *tri_inbound_accept(struct tri_remote_io *io,
+                                                 struct tri_stream *stream, const char *path,
+                                                 void **ret_user);
+struct tri_stream *tri_inbound_stream(struct tri_inbound *inbound);
+
+/* The messages of a batch from the peer of `link`; a malformed one ends the stream. */
+void tri_inbound_batch(struct tri_remote_io *io, struct tri_link *link, struct tri_stream *stream,
+                       const struct tri_remote_message *message);
+
+/* This node leaves: says so to all, or ends all that are left. */
+void tri_inbound_leave(struct tri_remote_io *io);
+void tri_inbound_cut(struct tri_remote_io *io);
+
+/* What is not one of the user's messages (control.c). `to` is nobody if there is no such actor. */
+struct tri_arrival {
+    struct tri_remote_io *io;
+    struct tri_link *link; /* of the peer that it came from */
+    const struct tri_envelope_in *in;
+    tr_pid to;
+    tr_pid from; /* nobody: it has no sender */
+    uint64_t call;
+};
+void tri_control_arrived(const struct tri_arrival *arrival, enum tri_system_type type);
+/* It was not taken: its sender, if there is one, gets a DeadLetterResponse. */
+void tri_control_reject(const struct tri_arrival *arrival);
+/* The same where the accounts of this node have it already. */
+void tri_control_dead_letter(const struct tri_arrival *arrival);
+/* The link of a PID that came over `link`; NULL: it may have none. */
+struct tri_link *tri_control_link(struct tri_link *link, struct tri_name address);
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * remote/link.h - the way to one peer: what is queued for it, and the stream it goes over.
+ *
+ * Workers fill the open chunk (outbox.c); the link's I/O thread seals it and hands it to the wire,
+ * so that one chunk grows while another is written. The rest (link.c) is the I/O thread's alone.
+ */
+#ifndef TROUPE_REMOTE_LINK_H
+#define TROUPE_REMOTE_LINK_H
+
+#include "remote/node.h"
+
+/* A batch and its memory. */
+struct tri_chunk {
+    struct tri_buffer buffer;
+    struct tri_chunk *next;
+    struct tri_link *link;
+    uint32_t letters; /* messages of the accounts; the rest is ours */
+    uint32_t count;   /* envelopes */
+    size_t bytes;     /* what the queue counts */
+    size_t capacity;
+    struct tri_batch batch;
+    _Alignas(64) uint8_t memory[];
+};
+
+struct tri_link {
+    struct tr_remote *remote;
+    struct tri_remote_io *io;
+    char *address;
+    uint32_t number; /* in the table */
+
+    /* The outbox: under `lock`. */
+    struct tri_spin lock;
+    bool posted; /* the job is on its way, or a flush will follow */
+    bool shut;   /* takes nothing any more */
+    enum tri_dialect dialect;
+    struct tri_chunk *open;
+    struct tri_chunk *first, *last; /* sealed */
+    TRI_ATOMIC(uint64_t) letters; /* queued; written under the lock, as the next two are */
+    TRI_ATOMIC(uint64_t) bytes;
+    TRI_ATOMIC(uint64_t) refused;
+    struct tri_wire_job job;
+
+    /* Under the table's lock. */
+    struct tri_far *fars; /* actors there */
+    struct tri_far *future; /* stands for all futures there */
+    uint32_t watches;     /* by actors there on ours */
+
+    /* The I/O thread's. */
+    struct tri_assoc assoc;
+    struct tri_wire_timer timer;
+    struct tri_stream *stream;
+    struct tri_inbound *client; /* cannot be dialled: its stream is the way back */
+    bool configured;            /* the dialect was not found out, but given */
+    enum tr_dialect known;      /* as given, or found out; TR_DIALECT_DETECT: not yet */
+    TRI_ATOMIC(uint32_t) learned; /* what other threads found out: enum tr_dialect */
+    struct tri_wire_job learn;
+    char member_id[64]; /* of whom we were accepted by; "" before */
+    uint64_t used_ns;
+    uint64_t recent[2], recent_bytes[2]; /* letters written lately on this stream, and bytes */
+    TRI_ATOMIC(uint32_t) state; /* a copy of assoc.state for others */
+    TRI_ATOMIC(uint32_t) known_copy;
+    TRI_ATOMIC(uint32_t) attempts;
+    /* Figures; each has one writer. */
+    TRI_ATOMIC(uint64_t) sent, batches_sent, bytes_sent, dead, unknown, connects;
+    TRI_ATOMIC(uint64_t) received, batches_received, bytes_received, rejected;
+};
+
+/* The call of a peer, as the wire had it. */
+static inline uint32_t tri_reply_number(uint64_t call)
+{
+    return call & TRI_CALL_FUTURE ? 0 : (uint32_t)call; /* TRI_CALL_UNNUMBERED is 0, too. */
+}
+
+/* ---- The outbox: any thread ------------------------------------------------ */
+
+enum tri_put { TRI_PUT_OK, TRI_PUT_FULL, TRI_PUT_SHUT, TRI_PUT_INVALID, TRI_PUT_MEMORY };
+
+/* One message to go out. */
+struct tri_outgoing {
+    struct tri_name type;
+    uint64_t type_key;
+    struct tri_name target;
+    uint64_t target_key;
+    tr_pid from;    /* nobody: no sender */
+    uint64_t call;  /* of the sender; 0: it does not wait */
+    uint32_t target_request_id;
+    const struct tr_codec *codec; /* NULL: the body is encoded already */
+    const void *body;
+    size_t body_size;
+    bool letter; /* one of the accounts */
+    bool must;   /* finds room where others are refused */
+};
+
+enum tri_put tri_outbox_put(struct tri_link *link, struct tr_ctx *ctx,
+                            const struct tri_outgoing *out);
+
+/* The I/O thread: takes the oldest chunk, sealing it if it is the open one; NULL: none. */
+struct tri_chunk *tri_outbox_take(struct tri_link *link);
+/* Counts it out of the queue and gives its memory back. */
+void tri_outbox_done(struct tri_chunk *chunk);
+/* The dialect has been found out: what was queued before is put into it. */
+void tri_outbox_set_dialect(struct tri_link *link, enum tri_dialect dialect);
+/* Gives back an open chunk that is empty. */
+void tri_outbox_drop_open(struct tri_link *link);
+void tri_outbox_free_chunks(struct tr_remote *remote);
+
+/* ---- The link --------------------------------------------------------------- */
+
+/* Under the table's lock. NULL when out of memory. */
+struct tri_link *tri_link_create(struct tr_remote *remote, const char *address);
+void tri_link_destroy(struct tri_link *link);
+
+/* The I/O thread's: */
+void tri_link_event(struct tri_link *link, enum tri_assoc_event event);
+/* A client's stream is the way back from now on; NULL: not any more. */
+void tri_link_client(struct tri_link *link, struct tri_inbound *client);
+/* Once a second. */
+void tri_link_tick(struct tri_link *link, uint64_t now_ns);
+/* What is in the chunk becomes dead letters. */
+void tri_link_bury(struct tri_link *link, struct tri_chunk *chunk);
+
+/* The dialect of the peer was seen. Any thread. */
+void tri_link_learn(struct tri_link *link, enum tr_dialect dialect);
+
+/* Messages of ours, to an actor there. Any thread. */
+void tri_link_terminated(struct tri_link *link, struct tr_ctx *ctx, struct tri_name watcher,
+                         struct tri_name who, enum tri_terminated_why why);
+void tri_link_dead_letter(struct tri_link *link, struct tr_ctx *ctx, struct tri_name sender,
+                          uint32_t request_id, struct tri_name target);
+
+/* A small message by itself, for handshakes: bytes are copied. False when out of memory. */
+bool tri_link_say(struct tri_wire *wire, struct tri_stream *stream, const uint8_t *data,
+                  size_t size);
+
+#endif
