@@ -123,8 +123,7 @@ tr_err tri_names_add(struct tri_names *names, const char *name, tr_pid pid)
     else if (!make_room(names))
         err = TR_ENOMEM;
     if (!err) {
-        index_pid(names,
-                  place(names->entries, names->capacity, (struct entry){name, hash, pid}));
+        index_pid(names, place(names->entries, names->capacity, (struct entry){name, hash, pid}));
         names->count++;
         names->used++;
     }
@@ -175,8 +174,8 @@ size_t tri_names_of(struct tri_names *names, tr_pid pid, char *ret_name, size_t 
     return size;
 }
 
-void tri_names_each(struct tri_names *names,
-                    void (*each)(void *user, const char *name, tr_pid pid), void *user)
+void tri_names_each(struct tri_names *names, void (*each)(void *user, const char *name, tr_pid pid),
+                    void *user)
 {
     tri_mutex_lock(&names->lock);
     for (uint32_t i = 0; i < names->capacity; i++) {

@@ -5,12 +5,10 @@
 
 #include <stdio.h>
 
-const struct tr_type tri_spawn_request_type = {"remote.ActorPidRequest",
-                                               sizeof(struct tri_spawn_request), NULL,
-                                               TR_TYPE_CONTROL};
-const struct tr_type tri_spawn_answer_type = {"remote.ActorPidResponse",
-                                              sizeof(struct tri_spawn_answer), NULL,
-                                              TR_TYPE_CONTROL};
+const struct tr_type tri_spawn_request_type = {
+    "remote.ActorPidRequest", sizeof(struct tri_spawn_request), NULL, TR_TYPE_CONTROL};
+const struct tr_type tri_spawn_answer_type = {
+    "remote.ActorPidResponse", sizeof(struct tri_spawn_answer), NULL, TR_TYPE_CONTROL};
 const struct tr_type tr_remote_spawned_type = {
     "tr_remote_spawned", sizeof(struct tr_remote_spawned), NULL, TR_TYPE_CONTROL};
 

@@ -82,8 +82,7 @@ static void on_watch(const struct tri_arrival *a, bool watch)
                                 TRI_TERMINATED_NOT_FOUND);
         return;
     }
-    tr_pid far = watch ? tri_far_get(home, ctx, watcher.id, false)
-                       : tri_far_find(home, watcher.id);
+    tr_pid far = watch ? tri_far_get(home, ctx, watcher.id, false) : tri_far_find(home, watcher.id);
     if (tr_pid_is_nobody(far)) {
         tri_fetch_add(&a->link->rejected, 1u, TRI_RELAXED);
         return;

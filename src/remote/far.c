@@ -189,8 +189,8 @@ static void note_interest(struct tri_far *far, const struct tri_cold *cold, uint
     bool watched = cold && (cold->watchers.count || cold->links.count);
     /* Relaxed: a hint for who looks through the table. */
     uint32_t before = tri_load(&far->interest, TRI_RELAXED);
-    tri_store(&far->interest,
-              (before & TRI_FAR_PROBED) | probed | (watched ? TRI_FAR_WATCHED : 0), TRI_RELAXED);
+    tri_store(&far->interest, (before & TRI_FAR_PROBED) | probed | (watched ? TRI_FAR_WATCHED : 0),
+              TRI_RELAXED);
 }
 
 /* `who` waited for this one, which is gone for it. */

@@ -63,8 +63,8 @@ static void greet(struct tri_link *link)
              b = b->next)
             blocked[count++] = (struct tri_name){b->id, b->size};
         tri_spin_unlock(&remote->blocked_lock); /* Entries stay until the end. */
-        tri_write_connect_server(&writer, tri_name(remote->system_id),
-                                 tri_name(remote->address), blocked, count);
+        tri_write_connect_server(&writer, tri_name(remote->system_id), tri_name(remote->address),
+                                 blocked, count);
     }
     if (!writer.failed)
         (void)tri_link_say(link->io->wire, link->stream, bytes, (size_t)(writer.at - bytes));
@@ -128,8 +128,8 @@ void tri_link_bury(struct tri_link *link, struct tri_chunk *chunk)
     tr_err err;
     uint32_t left = chunk->letters;
     tri_store(&link->dead, tri_load(&link->dead, TRI_RELAXED) + left, TRI_RELAXED);
-    if (left && !tri_parse_remote_message(chunk->buffer.part[0].at, chunk->buffer.part[0].size,
-                                          &message) &&
+    if (left &&
+        !tri_parse_remote_message(chunk->buffer.part[0].at, chunk->buffer.part[0].size, &message) &&
         !tri_batch_parse(reader, message.data, message.size, chunk->batch.dialect)) {
         while (left && tri_batch_next(reader, &in, &err)) {
             if (!is_letter(tri_system_type(in.type->name)))
@@ -251,9 +251,8 @@ static void on_response(struct tri_link *link, const struct tri_remote_message *
         tri_link_event(link, TRI_ASSOC_REFUSED);
         return;
     }
-    size_t size = response.member_id.size < sizeof link->member_id - 1
-                      ? response.member_id.size
-                      : sizeof link->member_id - 1;
+    size_t size = response.member_id.size < sizeof link->member_id - 1 ? response.member_id.size
+                                                                       : sizeof link->member_id - 1;
     tri_mutex_lock(&link->remote->table.lock); /* Others compare it. */
     memcpy(link->member_id, response.member_id.at, size);
     link->member_id[size] = '\0';
@@ -375,8 +374,7 @@ void tri_link_event(struct tri_link *link, enum tri_assoc_event event)
 {
     struct tri_wire *wire = link->io->wire;
     while (event != TRI_ASSOC_EVENT_COUNT) {
-        uint32_t actions =
-            tri_assoc_on(&link->assoc, &link->remote->assoc, event, now_of(link));
+        uint32_t actions = tri_assoc_on(&link->assoc, &link->remote->assoc, event, now_of(link));
         /* Relaxed: copies for figures. */
         tri_store(&link->state, (uint32_t)link->assoc.state, TRI_RELAXED);
         tri_store(&link->attempts, link->assoc.attempts, TRI_RELAXED);
@@ -471,11 +469,11 @@ void tri_link_client(struct tri_link *link, struct tri_inbound *client)
         link->stream = NULL;
         settle_written(link, false);
         tri_link_event(link, TRI_ASSOC_LOST);
-    } else if (client && (link->assoc.state == TRI_ASSOC_IDLE ||
-                          link->assoc.state == TRI_ASSOC_WAITING)) {
+    } else if (client &&
+               (link->assoc.state == TRI_ASSOC_IDLE || link->assoc.state == TRI_ASSOC_WAITING)) {
         link->assoc.retry_ns = 0; /* It is there: nothing to wait for. */
-        tri_link_event(link, link->assoc.state == TRI_ASSOC_IDLE ? TRI_ASSOC_WANT
-                                                                 : TRI_ASSOC_TIMER);
+        tri_link_event(link,
+                       link->assoc.state == TRI_ASSOC_IDLE ? TRI_ASSOC_WANT : TRI_ASSOC_TIMER);
     }
 }
 
@@ -495,15 +493,15 @@ static void say_to(struct tri_link *link, struct tr_ctx *ctx, enum tri_system_ty
                    struct tri_name target, uint32_t request_id, const struct tri_writer *writer,
                    const uint8_t *payload)
 {
-    struct tri_outgoing out = {.type = tri_system_type_name(type),
-                               .type_key = (uint64_t)type + 1,
-                               .target = target,
-                               .target_key = tri_siphash(link->remote->table.key, target.at,
-                                                         target.size) | 1,
-                               .target_request_id = request_id,
-                               .body = payload,
-                               .body_size = (size_t)(writer->at - payload),
-                               .must = true};
+    struct tri_outgoing out = {
+        .type = tri_system_type_name(type),
+        .type_key = (uint64_t)type + 1,
+        .target = target,
+        .target_key = tri_siphash(link->remote->table.key, target.at, target.size) | 1,
+        .target_request_id = request_id,
+        .body = payload,
+        .body_size = (size_t)(writer->at - payload),
+        .must = true};
     if (!writer->failed)
         (void)tri_outbox_put(link, ctx, &out);
 }

@@ -35,29 +35,29 @@ struct tri_link {
     enum tri_dialect dialect;
     struct tri_chunk *open;
     struct tri_chunk *first, *last; /* sealed */
-    TRI_ATOMIC(uint64_t) letters; /* queued; written under the lock, as the next two are */
+    TRI_ATOMIC(uint64_t) letters;   /* queued; written under the lock, as the next two are */
     TRI_ATOMIC(uint64_t) bytes;
     TRI_ATOMIC(uint64_t) refused;
     struct tri_wire_job job;
 
     /* Under the table's lock. */
-    struct tri_far *fars; /* actors there */
+    struct tri_far *fars;   /* actors there */
     struct tri_far *future; /* stands for all futures there */
-    uint32_t watches;     /* by actors there on ours */
+    uint32_t watches;       /* by actors there on ours */
 
     /* The I/O thread's. */
     struct tri_assoc assoc;
     struct tri_wire_timer timer;
     struct tri_stream *stream;
-    struct tri_inbound *client; /* cannot be dialled: its stream is the way back */
-    bool configured;            /* the dialect was not found out, but given */
-    enum tr_dialect known;      /* as given, or found out; TR_DIALECT_DETECT: not yet */
+    struct tri_inbound *client;   /* cannot be dialled: its stream is the way back */
+    bool configured;              /* the dialect was not found out, but given */
+    enum tr_dialect known;        /* as given, or found out; TR_DIALECT_DETECT: not yet */
     TRI_ATOMIC(uint32_t) learned; /* what other threads found out: enum tr_dialect */
     struct tri_wire_job learn;
     char member_id[64]; /* of whom we were accepted by; "" before */
     uint64_t used_ns;
     uint64_t recent[2], recent_bytes[2]; /* letters written lately on this stream, and bytes */
-    TRI_ATOMIC(uint32_t) state; /* a copy of assoc.state for others */
+    TRI_ATOMIC(uint32_t) state;          /* a copy of assoc.state for others */
     TRI_ATOMIC(uint32_t) known_copy;
     TRI_ATOMIC(uint32_t) attempts;
     /* Figures; each has one writer. */
@@ -81,8 +81,8 @@ struct tri_outgoing {
     uint64_t type_key;
     struct tri_name target;
     uint64_t target_key;
-    tr_pid from;    /* nobody: no sender */
-    uint64_t call;  /* of the sender; 0: it does not wait */
+    tr_pid from;   /* nobody: no sender */
+    uint64_t call; /* of the sender; 0: it does not wait */
     uint32_t target_request_id;
     const struct tr_codec *codec; /* NULL: the body is encoded already */
     const void *body;

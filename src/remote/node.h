@@ -53,13 +53,13 @@ struct tri_table {
     struct tri_far **by_id, **by_pid;
     uint32_t capacity; /* of both, a power of two */
     uint32_t count;
-    uint32_t sweep;          /* where the search for unused ones goes on */
-    struct tri_link **links; /* in the order they were made; never removed */
+    uint32_t sweep;               /* where the search for unused ones goes on */
+    struct tri_link **links;      /* in the order they were made; never removed */
     struct tri_link **by_address; /* open addressing, twice links_max and more */
     uint32_t link_count, address_mask;
     TRI_ATOMIC(uint32_t) now_s; /* of the node's clock; a coarse one */
-    bool leaving; /* no new links */
-    bool closed;  /* no new actors either */
+    bool leaving;               /* no new links */
+    bool closed;                /* no new actors either */
 };
 
 struct tri_blocked {
@@ -71,8 +71,8 @@ struct tri_blocked {
 struct tr_remote {
     struct tri_transport port;
     tr_system *sys;
-    char *address;     /* advertised */
-    char **own;        /* NULL-terminated: what else means this node */
+    char *address; /* advertised */
+    char **own;    /* NULL-terminated: what else means this node */
     char system_id[40];
     struct tr_remote_config config; /* defaults filled in; the pointers are not used */
     struct tri_assoc_config assoc;
@@ -92,7 +92,7 @@ struct tr_remote {
 
     struct tri_remote_io io[TRI_IO_THREADS_MAX];
     unsigned io_count;
-    TRI_ATOMIC(uint32_t) io_running; /* threads that have not left */
+    TRI_ATOMIC(uint32_t) io_running;   /* threads that have not left */
     TRI_ATOMIC(uint64_t) queued_bytes; /* of all links, batches being filled left out */
     TRI_ATOMIC(uint32_t) fars;         /* proxies that have not ended */
     TRI_ATOMIC(uint32_t) spawned;      /* by peers, alive */

@@ -25,7 +25,8 @@ static void list_one(void *user, const char *name, tr_pid pid)
                             : strstr(name, list->pattern) != NULL;
     /* Room for one more, so that the answer is cut between two. */
     size_t room = (size_t)(list->writer.end - list->writer.at);
-    if (!fits || list->count >= TRI_LISTED_MAX || room < TR_ADDRESS_SIZE_MAX + TR_NAME_SIZE_MAX + 32)
+    if (!fits || list->count >= TRI_LISTED_MAX ||
+        room < TR_ADDRESS_SIZE_MAX + TR_NAME_SIZE_MAX + 32)
         return;
     struct tri_wire_pid listed = {tri_name(list->remote->address), tri_name(name), 0};
     tri_write_listed_process(&list->writer, &listed);

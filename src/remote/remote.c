@@ -159,9 +159,9 @@ static tr_err copy_types(struct tr_remote *remote, const struct tr_remote_config
     return TR_OK;
 }
 
-#define DEFAULT(field, value)     \
-    do {                          \
-        if (config->field == 0)   \
+#define DEFAULT(field, value)      \
+    do {                           \
+        if (config->field == 0)    \
             config->field = value; \
     } while (0)
 
@@ -300,8 +300,8 @@ tr_err tri_remote_set_address(struct tr_remote *remote, const char *address)
     remote->address = tri_strdup(address);
     bool ok = remote->address != NULL;
     if (ok && colon) /* Clients have none. */
-        ok = add_own(remote, "localhost", colon + 1) &&
-              add_own(remote, "127.0.0.1", colon + 1) && add_own(remote, "[::1]", colon + 1);
+        ok = add_own(remote, "localhost", colon + 1) && add_own(remote, "127.0.0.1", colon + 1) &&
+             add_own(remote, "[::1]", colon + 1);
     return ok ? TR_OK : TR_ENOMEM;
 }
 
@@ -347,8 +347,7 @@ static bool has_word(const char *words, const char *word)
     return false;
 }
 
-bool tri_remote_peer_allowed(const struct tr_remote *remote, const char *address,
-                             const char *names)
+bool tri_remote_peer_allowed(const struct tr_remote *remote, const char *address, const char *names)
 {
     if (!remote->allowed)
         return true;
@@ -506,6 +505,7 @@ void tri_remote_io_ends(void *self, unsigned number)
     if (io->ctx)
         tr_detach(io->ctx);
     io->ctx = NULL;
+    io->wire = NULL;
 }
 
 /* ---- The end -------------------------------------------------------------------------------------- */
@@ -536,6 +536,8 @@ tr_err tr_remote_stop(tr_remote *remote, unsigned deadline_ms)
     tri_mutex_unlock(&remote->table.lock);
     for (unsigned i = 0; i < remote->io_count; i++) {
         struct tri_remote_io *io = &remote->io[i];
+        if (!io->wire)
+            continue; /* It was never started. */
         io->leave_due_ns = io->wire->now_ns(io->wire->self) + (uint64_t)deadline_ms * 1000000u;
         io->wire->post(io->wire->self, &io->stop);
     }
