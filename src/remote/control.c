@@ -127,9 +127,22 @@ static void on_terminated(const struct tri_arrival *a)
     search.id = terminated.who.id;
     search.found[0] = known_pid(a, &terminated.who, false);
     search.count = tr_pid_is_nobody(search.found[0]) ? 0 : 1;
-    tri_table_member(a->io->remote, a->link->member_id, search_link, &search);
+    tri_table_member(a->io->remote, a->member_id, search_link, &search);
     for (uint32_t i = 0; i < search.count; i++)
         tri_sys_send(a->io->ctx, search.found[i], TRI_SYS_GONE, a->to, (uint64_t)reason);
+}
+
+/* A Touch that followed a Watch has found nobody. */
+static void on_missing(const struct tri_arrival *a, const struct tri_wire_pid *target)
+{
+    struct search search = {.id = target->id};
+    if (target->id.size == 0)
+        return; /* Dialect A, which says it with a Terminated. */
+    search.found[0] = known_pid(a, target, false);
+    search.count = tr_pid_is_nobody(search.found[0]) ? 0 : 1;
+    tri_table_member(a->io->remote, a->member_id, search_link, &search);
+    for (uint32_t i = 0; i < search.count; i++)
+        tri_sys_send(a->io->ctx, search.found[i], TRI_SYS_GONE, TR_NOBODY, TR_ENOACTOR);
 }
 
 /* ---- Stopping and touching -------------------------------------------------------------- */
@@ -183,6 +196,10 @@ static void on_dead_letter(const struct tri_arrival *a)
     struct tr_request_failed failed = {.call = a->in->target_request_id, .reason = TR_ENOACTOR};
     if (tri_parse_one_pid(a->in->payload, a->in->payload_size, &target))
         return;
+    if (tri_name_equal(a->in->target->pid.id, TRI_NAME(TRI_WATCH_ID))) {
+        on_missing(a, &target);
+        return;
+    }
     failed.to = known_pid(a, &target, false);
     /* Without a number it is about a plain message, which the peer has accounted for. */
     if (failed.call)

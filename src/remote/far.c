@@ -164,6 +164,13 @@ static void deliver(struct tri_proxy *proxy, struct tr_ctx *ctx, struct tri_bloc
 
 /* ---- System messages ------------------------------------------------------------------ */
 
+/* Whether the node there may be one that does not answer a Watch on an actor that it has not. */
+static bool link_hides_missing(struct tri_link *link)
+{
+    return !tri_load(&link->troupe, TRI_RELAXED) &&
+           tri_load(&link->known_copy, TRI_RELAXED) != TR_DIALECT_A;
+}
+
 /* Watch, Unwatch or Stop to it. */
 static void say(struct tri_far *far, struct tr_ctx *ctx, enum tri_system_type type, tr_pid who)
 {
@@ -180,6 +187,12 @@ static void say(struct tri_far *far, struct tr_ctx *ctx, enum tri_system_type ty
     out.body_size = (size_t)(writer.at - payload);
     enum tri_put put = writer.failed || far->id_size == 0 ? TRI_PUT_INVALID
                                                           : tri_outbox_put(far->link, ctx, &out);
+    if (!put && type == TRI_TYPE_WATCH && link_hides_missing(far->link)) {
+        set_type(&out, TRI_TYPE_TOUCH);
+        out.body_size = 0;
+        out.sender_id = TRI_NAME(TRI_WATCH_ID);
+        (void)tri_outbox_put(far->link, ctx, &out);
+    }
     if (put && type == TRI_TYPE_WATCH) /* Who waits for its end is told that it cannot be known. */
         tri_sys_send(ctx, far->pid, TRI_SYS_GONE, who, TR_EPEER);
 }

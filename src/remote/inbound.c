@@ -126,10 +126,10 @@ static void arrive_message(const struct tri_arrival *a, const struct tr_type *ty
     tri_deliver_tagged(ctx, a->to, block, block->tag | TRI_TAG_FLAGS(flags));
 }
 
-static void arrive(struct tri_remote_io *io, struct tri_link *link,
+static void arrive(struct tri_remote_io *io, struct tri_link *link, const char *member_id,
                    const struct tri_envelope_in *in)
 {
-    struct tri_arrival a = {.io = io, .link = link, .in = in};
+    struct tri_arrival a = {.io = io, .link = link, .member_id = member_id, .in = in};
     const void *type = see_type(io->remote, in->type);
     a.to = see_target(io, in->target);
     if (in->sender) {
@@ -143,22 +143,39 @@ static void arrive(struct tri_remote_io *io, struct tri_link *link,
         arrive_message(&a, type);
 }
 
-void tri_inbound_batch(struct tri_remote_io *io, struct tri_link *link, struct tri_stream *stream,
-                       const struct tri_remote_message *message)
+static void teach(void *user, struct tri_link *link)
+{
+    tri_link_learn(link, *(const enum tr_dialect *)user);
+}
+
+/* The links to a peer learn how it speaks, whatever address we have dialled it by. */
+static void learn(struct tri_remote_io *io, struct tri_link *link, const char *member_id,
+                  enum tri_dialect seen)
+{
+    enum tr_dialect dialect = seen == TRI_DIALECT_A ? TR_DIALECT_A : TR_DIALECT_B;
+    /* Relaxed: a copy; what is told twice is ignored. */
+    if (seen == TRI_DIALECT_UNKNOWN || link->address[0] == '$' ||
+        tri_load(&link->learned, TRI_RELAXED) != TR_DIALECT_DETECT)
+        return;
+    tri_link_learn(link, dialect);
+    tri_table_member(io->remote, member_id, teach, &dialect);
+}
+
+void tri_inbound_batch(struct tri_remote_io *io, struct tri_link *link, const char *member_id,
+                       struct tri_stream *stream, const struct tri_remote_message *message)
 {
     struct tri_batch_reader *reader = &io->reader;
     struct tr_ctx *ctx = io->ctx;
     struct tri_envelope_in in;
     uint64_t count = 0;
     tr_err err = tri_batch_parse(reader, message->data, message->size, TRI_DIALECT_UNKNOWN);
-    if (!err && reader->dialect != TRI_DIALECT_UNKNOWN && link->address[0] != '$')
-        tri_link_learn(link, reader->dialect == TRI_DIALECT_A ? TR_DIALECT_A : TR_DIALECT_B);
     if (!err) {
+        learn(io, link, member_id, reader->dialect);
         /* Until the last message this thread is one that may touch cells: see core/slots.h. */
         tri_outside_enter(ctx);
         ctx->table = &ctx->sys->slots;
         while (tri_batch_next(reader, &in, &err)) {
-            arrive(io, link, &in);
+            arrive(io, link, member_id, &in);
             count++;
         }
         ctx->table = &ctx->sys->no_slots;
@@ -306,7 +323,7 @@ static void on_message(void *user, struct tri_stream *stream, const uint8_t *dat
             wire->end(stream, TRI_WIRE_FAILED_PRECONDITION, "no ConnectRequest before the batch");
             break;
         }
-        tri_inbound_batch(in->io, in->link, stream, &message);
+        tri_inbound_batch(in->io, in->link, in->member_id, stream, &message);
         hold_back(in);
         break;
     default:

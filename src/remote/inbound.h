@@ -27,8 +27,8 @@ const struct tri_wire_events *tri_inbound_accept(struct tri_remote_io *io,
 struct tri_stream *tri_inbound_stream(struct tri_inbound *inbound);
 
 /* The messages of a batch from the peer of `link`; a malformed one ends the stream. */
-void tri_inbound_batch(struct tri_remote_io *io, struct tri_link *link, struct tri_stream *stream,
-                       const struct tri_remote_message *message);
+void tri_inbound_batch(struct tri_remote_io *io, struct tri_link *link, const char *member_id,
+                       struct tri_stream *stream, const struct tri_remote_message *message);
 
 /* This node leaves: says so to all, or ends all that are left. */
 void tri_inbound_leave(struct tri_remote_io *io);
@@ -38,6 +38,7 @@ void tri_inbound_cut(struct tri_remote_io *io);
 struct tri_arrival {
     struct tri_remote_io *io;
     struct tri_link *link; /* of the peer that it came from */
+    const char *member_id; /* of that peer: we may have dialled it by another address */
     const struct tri_envelope_in *in;
     tr_pid to;
     tr_pid from; /* nobody: it has no sender */

@@ -258,7 +258,9 @@ static void on_response(struct tri_link *link, const struct tri_remote_message *
     link->member_id[size] = '\0';
     tri_mutex_unlock(&link->remote->table.lock);
     tri_store(&link->connects, tri_load(&link->connects, TRI_RELAXED) + 1, TRI_RELAXED);
-    if (strncmp(link->member_id, TROUPE_ID, sizeof TROUPE_ID - 1) == 0)
+    bool troupe = strncmp(link->member_id, TROUPE_ID, sizeof TROUPE_ID - 1) == 0;
+    tri_store(&link->troupe, troupe, TRI_RELAXED); /* Spares a message where it is seen. */
+    if (troupe)
         link->known = TR_DIALECT_B;
     if (link->known != TR_DIALECT_DETECT)
         tri_outbox_set_dialect(link, link->known == TR_DIALECT_A ? TRI_DIALECT_A : TRI_DIALECT_B);
@@ -279,7 +281,7 @@ static void on_message(void *user, struct tri_stream *stream, const uint8_t *dat
     else if (message.kind == TRI_REMOTE_DISCONNECT_REQUEST)
         tri_link_event(link, TRI_ASSOC_PEER_LEAVES);
     else if (message.kind == TRI_REMOTE_BATCH && link->remote->config.dial_only)
-        tri_inbound_batch(link->io, link, stream, &message);
+        tri_inbound_batch(link->io, link, link->member_id, stream, &message);
     /* Anything else is from the future: it changes nothing that we know of. */
 }
 

@@ -50,6 +50,7 @@ struct tri_link {
     struct tri_wire_timer timer;
     struct tri_stream *stream;
     struct tri_inbound *client;   /* cannot be dialled: its stream is the way back */
+    TRI_ATOMIC(bool) troupe;    /* a node of this library, as far as we know */
     bool configured;              /* the dialect was not found out, but given */
     enum tr_dialect known;        /* as given, or found out; TR_DIALECT_DETECT: not yet */
     TRI_ATOMIC(uint32_t) learned; /* what other threads found out: enum tr_dialect */
@@ -81,7 +82,8 @@ struct tri_outgoing {
     uint64_t type_key;
     struct tri_name target;
     uint64_t target_key;
-    tr_pid from;   /* nobody: no sender */
+        tr_pid from;    /* nobody: no sender, or this one, which is none of our actors: */
+    struct tri_name sender_id;
     uint64_t call; /* of the sender; 0: it does not wait */
     uint32_t target_request_id;
     const struct tr_codec *codec; /* NULL: the body is encoded already */

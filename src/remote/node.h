@@ -26,6 +26,9 @@
 /* Calls of a peer's futures: this and the future's own number. */
 #define TRI_CALL_FUTURE ((uint64_t)1 << 63)
 
+/* Whose Touch follows a Watch: nodes of dialect B do not say that an actor was never there. */
+#define TRI_WATCH_ID "$troupe-watch"
+
 struct tr_remote;
 struct tri_link;
 struct tri_inbound;

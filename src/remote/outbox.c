@@ -153,7 +153,10 @@ static void name_sender(struct tri_link *link, struct tr_ctx *ctx, const struct 
     struct tr_remote *remote = link->remote;
     struct tri_name address = tri_name(remote->address);
     uint32_t size;
-    if (tri_pid_remote(out->from)) {
+    if (out->sender_id.size) {
+        size = out->sender_id.size;
+        memcpy(ret->id, out->sender_id.at, size);
+    } else if (tri_pid_remote(out->from)) {
         struct tri_link *home;
         if (tri_far_name(remote, out->from, ret->id, &size, &home))
             address = tri_name(home->address);
@@ -169,6 +172,8 @@ static void name_sender(struct tri_link *link, struct tr_ctx *ctx, const struct 
 
 static inline uint64_t sender_key(const struct tri_outgoing *out)
 {
+    if (TRI_UNLIKELY(out->sender_id.size))
+        return 1; /* There is one such sender. */
     return TRI_UNLIKELY(out->call & TRI_CALL_FUTURE) ? out->call : out->from.bits;
 }
 
@@ -192,7 +197,7 @@ static enum tri_batch_result add(struct tri_batch *batch, const struct tri_outgo
                                  .codec = out->codec,
                                  .body = out->body,
                                  .body_size = out->body_size};
-    if (!tr_pid_is_nobody(out->from)) {
+    if (!tr_pid_is_nobody(out->from) || out->sender_id.size) {
         e.sender_request_id = call_number(out);
         e.sender = tri_batch_find(batch, &batch->senders, sender_key(out));
         if (e.sender < 0) {
@@ -259,7 +264,7 @@ static enum tri_put make_large(struct tri_link *link, struct tr_ctx *ctx,
 {
     struct sender sender;
     bool wants_sender = false;
-    if (!tr_pid_is_nobody(out->from))
+    if (!tr_pid_is_nobody(out->from) || out->sender_id.size)
         name_sender(link, ctx, out, &sender);
     tri_spin_lock(&link->lock); /* The dialect is read in it. */
     struct tri_chunk *chunk = chunk_new(link, size + ENVELOPE_ROOM);
