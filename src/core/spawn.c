@@ -170,9 +170,12 @@ static tr_err fill_cell(struct tr_ctx *ctx, struct tri_cell *cell, const struct 
 /* The actor that runs is the parent; the guardian is that of the outside world. */
 static tr_err join_parent(struct tr_ctx *ctx, struct tri_cell *cell)
 {
-    if (ctx->cell && !(ctx->cell->flags & TRI_CELL_GUARDIAN))
-        return tri_family_join(ctx, ctx->cell, cell);
-    return tri_family_join_guardian(ctx, cell);
+    if (!ctx->cell || (ctx->cell->flags & TRI_CELL_GUARDIAN))
+        return tri_family_join_guardian(ctx, cell);
+    tr_err err = tri_family_join(ctx, ctx->cell, cell);
+    if (!err)
+        ctx->cell->flags |= TRI_CELL_SPAWNED;
+    return err;
 }
 
 /* Gives a cell to `args->actor`, which frees `owned` at its end, if that is not NULL. */
@@ -183,23 +186,20 @@ static tr_pid start(struct tr_ctx *ctx, const struct tr_spawn_args *args, void *
         tri_free(owned);
         return tr_nobody(TR_EFULL);
     }
-    tr_err err = TR_OK;
-    if (owned && !tri_cold(cell)) {
+    /* Linked first: once its name can be looked up, nothing more may fail. */
+    tr_err err = join_parent(ctx, cell);
+    if (err || (owned && !tri_cold(cell))) {
         tri_free(owned);
-        err = TR_ENOMEM;
+        err = err ? err : TR_ENOMEM;
     } else if (owned) {
         cell->cold->owned = owned;
     }
     if (!err)
         err = fill_cell(ctx, cell, args);
-    if (!err)
-        err = join_parent(ctx, cell);
     if (err) {
         abandon(ctx, cell);
         return tr_nobody(err);
     }
-    if (ctx->cell)
-        ctx->cell->flags |= TRI_CELL_SPAWNED;
     tr_pid pid = tri_cell_pid(cell);
     begin(ctx, cell);
     return pid;
