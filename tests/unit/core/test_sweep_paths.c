@@ -174,12 +174,41 @@ static tr_err publish_path(void)
     return stop_two(seen.notes ? TR_OK : TR_ENOMEM);
 }
 
+static const struct tr_supervision all_for_one = {
+    .restarts_max = 60, .within_ms = 1000, .strategy = TR_ALL_FOR_ONE};
+static tr_pid children[3];
+static tr_err spawn_three(tr_ctx *ctx, const tr_msg *msg)
+{
+    (void)msg;
+    for (int i = 0; i < 3; i++) {
+        children[i] = tr_spawn(ctx, &doer_actor, .supervise = &all_for_one);
+        seen.result = seen.result ? seen.result : tr_pid_err(children[i]);
+    }
+    return TR_OK;
+}
+/* A sibling that has no memory to be restarted with ends, and so does who fails without any. */
+static tr_err siblings_path(void)
+{
+    if (told(spawn_three))
+        return stop_two(TR_ENOMEM);
+    seen.inits = 0;
+    if (seen.result || tr_try_send(root, children[1], act, .fn = fail_now))
+        return stop_two(TR_ENOMEM);
+    tr_system_run(sys);
+    uint32_t alive = 0;
+    for (int i = 0; i < 3; i++)
+        alive += tr_alive(root, children[i]);
+    assert_true(seen.inits == alive || seen.inits == 0);
+    return stop_two(seen.inits == 3 ? TR_OK : TR_ENOMEM);
+}
+
 static void ties(void **state)
 {
     (void)state;
     sweep("link", link_path, TR_ENOMEM);
     sweep("probe", probe_path, TR_ENOMEM);
     sweep("publish", publish_path, TR_ENOMEM);
+    sweep("siblings", siblings_path, TR_ENOMEM);
 }
 
 /* ---- Messages kept and passed on ---------------------------------------------------- */
