@@ -141,7 +141,7 @@ enum tr_overflow {
      * half of the mailbox is free; then it goes on where it was. The bound is exceeded by no
      * more than one handler sends per sender. Actors never wait for each other in a circle
      * and never for themselves: who would close a circle is not delayed (docs/adr/0005), nor
-     * are outside threads, which use tr_try_send() to be told.
+     * is who finds no memory for it, nor are outside threads, which use tr_try_send() to be told.
      */
     TR_DELAY,
     TR_QUEUE /* it is queued: only the system's memory cap holds */

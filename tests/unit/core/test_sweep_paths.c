@@ -434,10 +434,57 @@ static tr_err arena_path(void)
     return stop_two(seen.result);
 }
 
+static const struct tr_actor contained_actor = {.name = "contained",
+                                                .state_size = sizeof(struct doer),
+                                                .init = on_start,
+                                                .receive = receive,
+                                                .flags = TR_ACTOR_CONTAINED};
+static tr_err contained_path(void)
+{
+    return note_to(tr_spawn(root, &contained_actor));
+}
+
+/* Without memory for it the actor does what it did. */
+static tr_err changed_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
+{
+    seen.ticks += tr_as(msg, note) != NULL;
+    return receive(ctx, state, msg);
+}
+static const struct tr_behaviour changed = {.name = "changed", .receive = changed_receive};
+static tr_err become_changed(tr_ctx *ctx, const tr_msg *msg)
+{
+    (void)msg;
+    seen.result = tr_become_stacked(ctx, &changed);
+    return TR_OK;
+}
+static tr_err become_path(void)
+{
+    if (told(become_changed))
+        return stop_two(TR_ENOMEM);
+    uint64_t before = dead_letters(TR_DEAD_MEMORY);
+    tr_send(root, first, note, .n = 1);
+    tr_system_run(sys);
+    assert_int_equal(seen.notes + dead_letters(TR_DEAD_MEMORY) - before, 1);
+    assert_int_equal(seen.ticks, seen.result ? 0 : seen.notes);
+    return stop_two(seen.result ? seen.result : seen.notes ? TR_OK : TR_ENOMEM);
+}
+
 /* A pool whose start finds no memory is restarted, and no job is lost meanwhile. */
 static tr_err pool_path(void)
 {
     return note_to(tr_spawn(root, &doer_actor, .pool = 12));
+}
+/* A pool that cannot grow fails, is restarted with the size it began with, and works. */
+static tr_err resize_path(void)
+{
+    tr_pid pool = tr_spawn(root, &doer_actor, .pool = 2);
+    if (tr_pid_is_nobody(pool))
+        return tr_pid_err(pool) == TR_EFULL ? TR_ENOMEM : tr_pid_err(pool);
+    tr_system_run(sys);
+    tr_err err = tr_pool_resize(root, pool, 20);
+    tr_system_run(sys);
+    tr_err noted = note_to(pool);
+    return err ? err : noted;
 }
 static uint64_t key_of(const tr_msg *msg)
 {
@@ -450,8 +497,9 @@ static tr_err group_path(void)
     tr_system_run(sys);
     if (tr_pid_is_nobody(first) || tr_pid_is_nobody(second))
         return stop_two(TR_ENOMEM);
-    const tr_pid pids[] = {first, second};
-    tr_pid group = tr_spawn_group(root, pids, 2, .route = TR_ROUTE_HASH, .route_key = key_of);
+    tr_pid group = tr_spawn_group(root, &first, 1, .route = TR_ROUTE_HASH, .route_key = key_of);
+    if (!tr_pid_is_nobody(group))
+        assert_int_equal(tr_group_add(root, group, second), TR_OK);
     return stop_two(note_to(group));
 }
 
@@ -460,7 +508,10 @@ static void kinds(void **state)
     (void)state;
     sweep("spawn with middleware", middleware_path, TR_ENOMEM);
     sweep("arena", arena_path, TR_ENOMEM);
+    sweep("contained", contained_path, TR_ENOMEM);
+    sweep("become", become_path, TR_ENOMEM);
     sweep("pool of 12", pool_path, TR_ENOMEM);
+    sweep("pool that grows", resize_path, TR_ENOMEM);
     sweep("group with keys", group_path, TR_ENOMEM);
 }
 
