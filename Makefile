@@ -61,7 +61,7 @@ docs: bootstrap ## reference, guides and tutorial as HTML into build/docs/html
 
 interleave: dev ## every schedule of the lock-free parts under C11's memory, with the long bounds
 	@TROUPE_INTERLEAVE_LONG=1 ctest --preset dev -L interleave --verbose --timeout 3600 | \
-	    grep -E 'schedules|weakened|outcomes|FAILED|NOT|tests passed|tests failed' ; \
+	    grep -E 'schedules|weakened|planted|outcomes|Passed|FAILED|NOT|tests passed|tests failed' ; \
 	    test "$${PIPESTATUS[0]}" = 0
 
 torture: bootstrap ## 100,000 faults in contained actors beside 10,000 healthy ones; ARGS="faults healthy loops"

@@ -100,7 +100,7 @@ static const struct tr_actor guard_actor = {.name = "guard",
 
 static bool change(tr_ctx *root, tr_pid changer, int64_t cents)
 {
-    struct changed answer;
+    struct changed answer = {0};
     tr_err err = tr_ask(root, changer, TR_INTO(changed, &answer), 5000, exchange, .cents = cents);
     if (err) {
         printf("no answer: %s\n", tr_strerror(err));
