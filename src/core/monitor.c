@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/rescue.h"
 #include "core/sched.h"
+#include "core/timers.h"
 #include "os/clock.h"
 
 #include <limits.h>
@@ -100,7 +101,9 @@ static void look_at(struct tri_monitor *m, uint32_t index)
         look->cpu_ns = cpu_ns(w);
     tri_store(&w->stuck, true, TRI_RELAXED);
     uint64_t ms = (uint64_t)look->ticks * TICK_NS / 1000000;
-    if (tri_sched_length(w) > 0 || tri_load(&sys->inject_count, TRI_RELAXED) > 0)
+    /* Who sleeps knows nothing of a timer that was set here since, and fires it when woken. */
+    if (tri_sched_length(w) > 0 || tri_load(&sys->inject_count, TRI_RELAXED) > 0 ||
+        tri_timers_next_ns(&w->timers) <= tri_load(&sys->tick_ns, TRI_RELAXED))
         tri_sched_wake_one(sys);
     if (sys->config.watchdog_ms == UINT_MAX || ms < sys->config.watchdog_ms)
         return;

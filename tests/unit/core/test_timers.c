@@ -6,6 +6,8 @@
 #include "core/ctx.h"
 #include "core/timers.h"
 
+#include <limits.h>
+
 static tr_timer timers[4];
 static bool answers[4];
 
@@ -190,7 +192,8 @@ static void a_failed_actor_is_not_idle(void **state)
 
 static TRI_ATOMIC(bool) cancelled;
 
-/* Waits in its handler until another worker has found its timer due. */
+/* Waits in its handler until another worker has found its timer due: one that slept when it was
+ * set, and is woken for it. */
 static tr_err cancel_when_due(tr_ctx *ctx, const tr_msg *msg)
 {
     (void)msg;
@@ -207,13 +210,18 @@ static tr_err cancel_when_due(tr_ctx *ctx, const tr_msg *msg)
 }
 static void cancelled_is_cancelled_also_when_it_is_due(void **state)
 {
-    const struct tr_config config = {.workers = 2, .log = tr_log_none};
+    const struct tr_config config = {.workers = 2, .log = tr_log_none, .watchdog_ms = UINT_MAX};
     (void)state;
     trace_size = 0;
     trace[0] = '\0';
     assert_int_equal(tr_system_create(&sys, &config), TR_OK);
     root = tr_root(sys);
     tr_pid a = tr_spawn(root, &doer_actor);
+    struct tr_stats stats;
+    do { /* Both workers are asleep. */
+        tri_thread_yield();
+        tr_system_stats(sys, &stats);
+    } while (stats.workers_parked < 2);
     tr_send(root, a, act, .fn = cancel_when_due);
     run();
     assert_true(tri_load(&cancelled, TRI_ACQUIRE));
