@@ -40,6 +40,7 @@ typedef void (*tr_test_fn)(struct tr_test *test);
  *   --schedule D,D,…  with --seed: the decisions to take, 0 after the last
  *   --events N,N,…    with --seed: the events of the history that happen; '-' for none
  *   --trace           with --seed: print what happened
+ *   --repeat N        with --seed: run it so often, and fail unless all traces are the same
  * A failing seed's report goes to stdout.
  */
 TR_API int tr_test_main(int argc, char **argv, tr_test_fn fn) TR_MUST_USE;

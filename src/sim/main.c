@@ -16,6 +16,7 @@
 struct options {
     uint64_t seeds;
     uint64_t seed;
+    uint64_t repeat; /* 0: once */
     bool one;
     bool trace;
     uint16_t *script; /* NULL: none was given */
@@ -88,6 +89,8 @@ static bool parse_one(const char *option, const char *value, struct options *o)
         return o->one = number(value, UINT64_MAX, &o->seed);
     if (strcmp(option, "--plant") == 0)
         return value && tri_plant(value); /* Only in builds of our own. */
+    if (strcmp(option, "--repeat") == 0)
+        return number(value, UINT32_MAX, &o->repeat);
     if (strcmp(option, "--schedule") == 0)
         return parse_schedule(value, o);
     return strcmp(option, "--events") == 0 && parse_events(value, o);
@@ -109,12 +112,12 @@ static bool parse(int argc, char **argv, struct options *o)
         if (!good)
             fprintf(stderr,
                     "%s: '%s %s' is not understood, want --seeds N, or --seed S with --trace, "
-                    "--schedule D,D,… or --events N,N,…\n",
+                    "--repeat N, --schedule D,D,… or --events N,N,…\n",
                     argv[0], argv[i], value ? value : "");
         i++;
     }
-    if (good && (o->script || o->events) && !o->one) {
-        fprintf(stderr, "%s: --schedule and --events want --seed\n", argv[0]);
+    if (good && (o->script || o->events || o->repeat) && !o->one) {
+        fprintf(stderr, "%s: --repeat, --schedule and --events want --seed\n", argv[0]);
         good = false;
     }
     return good;
@@ -234,15 +237,45 @@ static void report(const char *program, struct again *again, struct tri_test_res
     tri_free(again->events);
 }
 
+static struct tri_sim_options asked_for(const struct options *o, uint64_t seed)
+{
+    return (struct tri_sim_options){.seed = seed,
+                                    .script = o->script,
+                                    .script_count = o->script_count,
+                                    .events = o->events,
+                                    .event_count = o->event_count,
+                                    .trace = o->trace};
+}
+
+static bool same_trace(const char *one, const char *other)
+{
+    return strcmp(one ? one : "", other ? other : "") == 0;
+}
+
+/* Runs a seed again and again; true if the same has happened each time. */
+static bool try_again(tr_test_fn fn, const struct options *o)
+{
+    struct tri_sim_options options = asked_for(o, o->seed);
+    struct tri_test_result first, again;
+    bool same = tri_test_run(fn, &options, &first);
+    uint64_t runs = 1;
+    for (; same && runs < o->repeat; runs++) {
+        same = tri_test_run(fn, &options, &again) && again.failed == first.failed &&
+               same_trace(first.trace, again.trace);
+        tri_test_result_fini(&again);
+    }
+    if (!same)
+        printf("seed %" PRIu64 ": run %" PRIu64 " was another one than the first; something is "
+               "not decided by the seed\n",
+               o->seed, runs);
+    tri_test_result_fini(&first);
+    return same;
+}
+
 /* One seed; true if it was good. */
 static bool try_seed(const char *program, tr_test_fn fn, const struct options *o, uint64_t seed)
 {
-    struct tri_sim_options options = {.seed = seed,
-                                      .script = o->script,
-                                      .script_count = o->script_count,
-                                      .events = o->events,
-                                      .event_count = o->event_count,
-                                      .trace = o->trace};
+    struct tri_sim_options options = asked_for(o, seed);
     struct tri_test_result result;
     struct again again = {.fn = fn, .seed = seed};
     bool ran = tri_test_run(fn, &options, &result);
@@ -263,6 +296,8 @@ int tr_test_main(int argc, char **argv, tr_test_fn fn)
     int code = 0;
     if (!parse(argc, argv, &o))
         code = 2;
+    else if (o.repeat)
+        code = !try_again(fn, &o);
     else if (o.one)
         code = !try_seed(argv[0], fn, &o, o.seed);
     for (uint64_t seed = 1; !o.one && code == 0 && seed <= o.seeds; seed++)
