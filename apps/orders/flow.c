@@ -148,7 +148,7 @@ static bool start_actors(struct flow *flow)
                             .arg = &(struct guard_args){&flow->gate}, .supervise = &end_run);
     if (!spawned(flow, guard, "guard"))
         return false;
-    tr_system_run(flow->system); /* It listens before anything can fail. */
+    tr_system_run(flow->system);      /* It listens before anything can fail. */
     if (!tr_alive(flow->root, guard)) /* … and of its own failure nobody would hear. */
         return ord_fail(flow->error, "actor 'guard' cannot start: memory is short");
     struct order_peers *peers = &flow->peers;

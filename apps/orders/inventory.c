@@ -20,8 +20,10 @@ static tr_err inventory_init(tr_ctx *ctx, void *state, const void *arg)
     self->initial = store_stock(args->store);
     self->room = dict_count(args->products) + 1024;
     self->on_hand = calloc(self->room, sizeof(*self->on_hand));
-    if (!self->on_hand || !sequence_init(&self->sequence, args->window))
+    if (!self->on_hand || !sequence_init(&self->sequence, args->window)) {
+        free(self->on_hand); /* What could not begin is not stopped. */
         return tr_fail(ctx, TR_ENOMEM, "no memory for the stock of %u products", self->room);
+    }
     for (uint32_t i = 1; i < self->room; i++)
         self->on_hand[i] = ORDERS_PLANTED(STALE_STOCK) ? self->initial
                                                        : store_on_hand(args->store, i);

@@ -42,8 +42,10 @@ static tr_err ledger_init(tr_ctx *ctx, void *state, const void *arg)
     self->docs_max = args->window;
     self->docs = calloc(args->window, sizeof(*self->docs));
     self->order_id = store_orders(args->store);
-    if (!self->docs || !sequence_init(&self->sequence, args->window))
+    if (!self->docs || !sequence_init(&self->sequence, args->window)) {
+        free(self->docs); /* What could not begin is not stopped. */
         return tr_fail(ctx, TR_ENOMEM, "no memory for a window of %u orders", args->window);
+    }
     return TR_OK;
 }
 

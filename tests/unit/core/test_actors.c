@@ -452,6 +452,32 @@ static void a_bounded_mailbox_refuses(void **state)
     assert_true(look(f, a).sum == 3);
 }
 
+struct mute {
+    char none;
+};
+static tr_err on_ask_mute(tr_ctx *ctx, struct mute *self, const struct ask_value *msg)
+{
+    (void)ctx;
+    (void)self;
+    (void)msg;
+    return TR_OK;
+}
+#define MUTE_HANDLERS(ON) ON(ask_value, on_ask_mute)
+TR_DISPATCH(mute, MUTE_HANDLERS);
+static const struct tr_actor mute_actor = {
+    .name = "mute", .state_size = sizeof(struct mute), .receive = mute_receive};
+
+/* Nobody can move this test's clock while it waits: it must not wait for ever. */
+static void asking_ends_although_the_clock_stands_still(void **state)
+{
+    struct fixture *f = *state;
+    struct value v;
+    tr_pid mute = tr_spawn(f->root, &mute_actor);
+    assert_int_equal(tr_ask(f->root, mute, TR_INTO(value, &v), 60000, ask_value), TR_ETIMEDOUT);
+    tr_pid a = tr_spawn(f->root, &probe_actor);
+    assert_true(look(f, a).sum == 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -469,6 +495,7 @@ int main(void)
         TEST(children_end_with_their_parent),
         TEST(what_nobody_handles_is_a_dead_letter),
         TEST(a_bounded_mailbox_refuses),
+        TEST(asking_ends_although_the_clock_stands_still),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
