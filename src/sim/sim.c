@@ -70,10 +70,10 @@ void tri_sim_note(struct tri_sim *sim, const char *fmt, ...)
 }
 
 /* name#slot, and .tenant where the slot has had others. */
-static void label(struct tri_sim *sim, tr_pid pid, char *ret, size_t size)
+static void put_label(struct tri_sim *sim, tr_pid pid)
 {
     if (tr_pid_is_nobody(pid)) {
-        snprintf(ret, size, "outside");
+        tri_text_word(&sim->trace, "outside");
         return;
     }
     const struct tri_cell *cell = tri_pid_cell(&sim->sys->slots, pid);
@@ -83,20 +83,35 @@ static void label(struct tri_sim *sim, tr_pid pid, char *ret, size_t size)
     else if (cell && cell->actor && cell->actor->name)
         name = cell->actor->name;
     uint32_t tenant = (uint32_t)(pid.bits >> 32) / TRI_GEN_STEP;
-    int length = snprintf(ret, size, "%s#%u", name, (unsigned)(uint32_t)pid.bits);
-    if (tenant > 1 && length > 0 && (size_t)length < size)
-        snprintf(ret + length, size - (size_t)length, ".%u", tenant);
+    tri_text_word(&sim->trace, name);
+    tri_text_word(&sim->trace, "#");
+    tri_text_number(&sim->trace, (uint32_t)pid.bits);
+    if (tenant > 1) {
+        tri_text_word(&sim->trace, ".");
+        tri_text_number(&sim->trace, tenant);
+    }
+}
+
+/* Begins the line of what an actor gets: to whom, and what. */
+static bool open_line(struct tri_sim *sim, struct tr_ctx *ctx, const struct tr_type *type)
+{
+    if (!sim->options.trace || !tri_text_open(&sim->trace, (sim->now_ns - MONO_START_NS) / 1000))
+        return false;
+    put_label(sim, tri_ctx_self(ctx));
+    tri_text_word(&sim->trace, " ");
+    tri_text_word(&sim->trace, type->name);
+    return true;
 }
 
 static void note_message(struct tri_sim *sim, struct tr_ctx *ctx, const struct tri_block *block,
                          const char *what)
 {
-    char to[96], from[96];
-    if (!sim->options.trace)
+    if (!open_line(sim, ctx, block->type))
         return;
-    label(sim, tri_ctx_self(ctx), to, sizeof to);
-    label(sim, block->from, from, sizeof from);
-    tri_sim_note(sim, "%s %s from %s%s", to, block->type->name, from, what);
+    tri_text_word(&sim->trace, " from ");
+    put_label(sim, block->from);
+    tri_text_word(&sim->trace, what);
+    tri_text_close(&sim->trace);
 }
 
 static void on_log(void *user, enum tr_log_level level, const char *line)
@@ -228,12 +243,15 @@ static enum tri_fate on_fate(void *self, struct tr_ctx *ctx, struct tri_block *b
 static void on_batch(void *self, struct tr_ctx *ctx, const struct tr_type *type, uint32_t count)
 {
     struct tri_sim *sim = self;
-    char to[96];
     sim->messages += count;
-    if (!sim->options.trace)
-        return;
-    label(sim, tri_ctx_self(ctx), to, sizeof to);
-    tri_sim_note(sim, "%s %s, a batch of %u", to, type->name, count);
+    bool failing = tri_alloc_fail_pending();
+    tri_alloc_fail_after(-1);
+    if (open_line(sim, ctx, type)) {
+        tri_text_word(&sim->trace, ", a batch of ");
+        tri_text_number(&sim->trace, count);
+        tri_text_close(&sim->trace);
+    }
+    tri_alloc_fail_after(failing ? 0 : -1);
 }
 
 static void on_turn(void *self, bool begins)
