@@ -17,10 +17,13 @@ struct tr_message_info;
 /* ---- The codec of a type ------------------------------------------------- */
 
 struct tr_codec {
-    /* Bytes of the longest encoding of any body; 0: a trailing field makes it unbounded. */
+    /* What encoded_size() is at most for any body; 0: a trailing field makes it unbounded. */
     size_t encoded_size_max;
 
-    /* The bytes that encode() writes, or more: never fewer. */
+    /*
+     * Bytes that encode() must be given. Not the size of the encoding, which is what encode()
+     * returns and never more: generated code writes eight bytes at a time, and so a few beyond.
+     */
     size_t (*encoded_size)(const void *body, size_t body_size);
 
     /*
@@ -246,6 +249,29 @@ static inline uint8_t *tr_put_varint_(uint8_t *out, uint64_t value)
     return out;
 }
 
+/* What generated code may write beyond the end of an encoding. */
+#define TR_ENCODE_SLACK_ 8
+
+/* As above, for numbers that are often large; writes up to TR_ENCODE_SLACK_ bytes beyond its end. */
+static inline uint8_t *tr_put_number_(uint8_t *out, uint64_t value)
+{
+    if (value < 0x80) {
+        *out = (uint8_t)value;
+        return out + 1;
+    }
+    if (TR_UNLIKELY_(value >> 56))
+        return tr_put_varint_(out, value);
+    /* Halves of 28 bits, quarters of 14, eighths of 7, each half moved out of the other's way. */
+    uint64_t spread = (value & 0x0FFFFFFF) | (value & 0x00FFFFFFF0000000) << 4;
+    spread = (spread & 0x00003FFF00003FFF) | (spread & 0x0FFFC0000FFFC000) << 2;
+    spread = (spread & 0x007F007F007F007F) | (spread & 0x3F803F803F803F80) << 1;
+    size_t size = tr_varint_size_(value);
+    uint64_t more = 0x8080808080808080u & (((uint64_t)1 << (8 * (size - 1))) - 1);
+    spread = tr_le64_(spread | more);
+    memcpy(out, &spread, sizeof spread);
+    return out + size;
+}
+
 static inline uint8_t *tr_put_fixed32_(uint8_t *out, uint32_t value)
 {
     value = tr_le32_(value);
@@ -285,7 +311,7 @@ static inline uint8_t *tr_put_size_before_(uint8_t *begin, uint8_t *end)
 }
 
 /* The tenth byte may hold one bit only, as Go has it. */
-TR_APART_ const uint8_t *tr_get_long_varint_(const uint8_t *at, const uint8_t *end,
+TR_APART_ const uint8_t *tr_get_slow_varint_(const uint8_t *at, const uint8_t *end,
                                              uint64_t *ret_value)
 {
     uint64_t value = 0;
@@ -300,6 +326,26 @@ TR_APART_ const uint8_t *tr_get_long_varint_(const uint8_t *at, const uint8_t *e
         }
     }
     return NULL;
+}
+
+/* Up to eight bytes at once, where as many are left. */
+static inline const uint8_t *tr_get_long_varint_(const uint8_t *at, const uint8_t *end,
+                                                 uint64_t *ret_value)
+{
+    if (TR_UNLIKELY_(end - at < 8))
+        return tr_get_slow_varint_(at, end, ret_value);
+    uint64_t bytes;
+    memcpy(&bytes, at, sizeof bytes);
+    bytes = tr_le64_(bytes);
+    uint64_t last = ~bytes & 0x8080808080808080u;
+    if (TR_UNLIKELY_(last == 0))
+        return tr_get_slow_varint_(at, end, ret_value);
+    size_t size = (size_t)__builtin_ctzll(last) / 8 + 1;
+    bytes &= (last ^ (last - 1)) & 0x7F7F7F7F7F7F7F7F;
+    bytes = (bytes & 0x007F007F007F007F) | (bytes & 0x7F007F007F007F00) >> 1;
+    bytes = (bytes & 0x00003FFF00003FFF) | (bytes & 0x3FFF00003FFF0000) >> 2;
+    *ret_value = (bytes & 0x0FFFFFFF) | (bytes & 0x0FFFFFFF00000000) >> 4;
+    return at + size;
 }
 
 static inline const uint8_t *tr_get_varint_(const uint8_t *at, const uint8_t *end,
@@ -438,13 +484,6 @@ static inline bool tr_utf8_valid(const void *text, size_t size)
     return true;
 }
 
-/* The size of a text in a field of `field_size` bytes, whether or not a NUL is left. */
-static inline size_t tr_text_size_(const char *field, size_t field_size)
-{
-    const void *nul = memchr(field, 0, field_size);
-    return nul ? (size_t)((const char *)nul - field) : field_size;
-}
-
 /* Varints in `size` bytes: each ends with a byte below 0x80. */
 static inline size_t tr_count_varints_(const uint8_t *at, size_t size)
 {
@@ -465,21 +504,105 @@ static inline TR_MUST_USE tr_err tr_trailing_size_(size_t size, size_t offset, s
     return TR_OK;
 }
 
-/* Size and text; NULL if it is not UTF-8. */
-static inline uint8_t *tr_put_text_(uint8_t *out, const char *text, size_t size)
+static inline uint64_t tr_load8_(const void *from)
 {
-    if (TR_UNLIKELY_(!tr_utf8_valid(text, size)))
-        return NULL;
-    return tr_put_bytes_(out, text, size);
+    uint64_t word;
+    memcpy(&word, from, sizeof word);
+    return word;
 }
 
-/* Copies a received text of at most the field's room and ends it; false: not UTF-8, or a NUL. */
+/* The size of a text in a field of `room` bytes, `room` if there is no NUL; and is it all ASCII? */
+static inline size_t tr_text_size_(const char *field, size_t room, bool *ret_ascii)
+{
+    const uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080u;
+    uint64_t high = 0;
+    size_t i = 0;
+    for (; i + 8 <= room; i += 8) {
+        uint64_t word = tr_le64_(tr_load8_(field + i));
+        uint64_t nul = (word - ones) & ~word & highs; /* The lowest bit is exact. */
+        if (nul) {
+            high |= word & highs & ((nul & (0 - nul)) - 1);
+            *ret_ascii = high == 0;
+            return i + (size_t)__builtin_ctzll(nul) / 8;
+        }
+        high |= word & highs;
+    }
+    for (; i < room && field[i] != '\0'; i++)
+        high |= (uint8_t)field[i] & 0x80;
+    *ret_ascii = high == 0;
+    return i;
+}
+
+/* The same without a look at what is in it. */
+static inline size_t tr_text_length_(const char *field, size_t room)
+{
+    const char *nul = (const char *)memchr(field, 0, room);
+    return nul ? (size_t)(nul - field) : room;
+}
+
+/* Copies eight bytes at a time, the last ones twice; up to TR_ENCODE_SLACK_ beyond their end. */
+static inline void tr_copy_out_(uint8_t *out, const char *field, size_t room, size_t size)
+{
+    if (TR_UNLIKELY_(size > 64 || room < 8)) {
+        memcpy(out, field, size);
+        return;
+    }
+    uint64_t word = tr_load8_(field);
+    memcpy(out, &word, sizeof word);
+    if (size <= 8)
+        return;
+    for (size_t i = 8; i + 8 < size; i += 8) {
+        word = tr_load8_(field + i);
+        memcpy(out + i, &word, sizeof word);
+    }
+    word = tr_load8_(field + size - 8);
+    memcpy(out + size - 8, &word, sizeof word);
+}
+
+/* Size and text of a field of `room` bytes; NULL if it is not UTF-8. */
+static inline uint8_t *tr_put_text_(uint8_t *out, const char *field, size_t room, size_t size,
+                                    bool ascii)
+{
+    if (TR_UNLIKELY_(!ascii && !tr_utf8_valid(field, size)))
+        return NULL;
+    out = tr_put_varint_(out, size);
+    tr_copy_out_(out, field, room, size);
+    return out + size;
+}
+
+/* Not 0 if one of eight bytes is a NUL or above ASCII. */
+static inline uint64_t tr_not_plain_(uint64_t word)
+{
+    return ((word - 0x0101010101010101) | word) & 0x8080808080808080u;
+}
+
+/* Copies a received text that must fit with its NUL; false: not UTF-8, or a NUL inside. */
 static inline bool tr_take_text_(char *field, const uint8_t *text, size_t size)
 {
-    if (TR_UNLIKELY_((size > 0 && memchr(text, 0, size)) || !tr_utf8_valid(text, size)))
+    if (size >= 8 && size <= 64) {
+        uint64_t word = tr_load8_(text + size - 8), odd = tr_not_plain_(word);
+        for (size_t i = 0; i + 8 < size; i += 8) {
+            uint64_t part = tr_load8_(text + i);
+            odd |= tr_not_plain_(part);
+            memcpy(field + i, &part, sizeof part);
+        }
+        memcpy(field + size - 8, &word, sizeof word);
+        field[size] = '\0';
+        if (!odd)
+            return true;
+    } else if (size < 8) {
+        uint8_t odd = 0;
+        for (size_t i = 0; i < size; i++) {
+            odd |= (uint8_t)(text[i] - 1) | text[i];
+            field[i] = (char)text[i];
+        }
+        field[size] = '\0';
+        if (odd < 0x80)
+            return true;
+    }
+    if (memchr(text, 0, size) || !tr_utf8_valid(text, size))
         return false;
-    if (size > 0)
-        memcpy(field, text, size);
+    memcpy(field, text, size);
     field[size] = '\0';
     return true;
 }

@@ -215,7 +215,8 @@ struct raw {
     uint32_t type, target, sender, serializer_id, target_request_id, sender_request_id;
 };
 
-static bool parse_envelope(const uint8_t *at, const uint8_t *end, struct raw *raw)
+/* Whatever order the fields come in. */
+static bool parse_rest(const uint8_t *at, const uint8_t *end, struct raw *raw)
 {
     uint64_t tag, value;
     while (at < end) {
@@ -251,6 +252,39 @@ static bool parse_envelope(const uint8_t *at, const uint8_t *end, struct raw *ra
             return false;
     }
     return true;
+}
+
+/* The number of field `tag`, if it is the next one. NULL: malformed. */
+static inline const uint8_t *next_number(const uint8_t *at, const uint8_t *end, uint8_t tag,
+                                         uint32_t *ret)
+{
+    uint64_t value;
+    if (at == end || *at != tag)
+        return at;
+    at = tr_get_varint_(at + 1, end, &value);
+    if (TRI_LIKELY(at != NULL))
+        *ret = (uint32_t)value;
+    return at;
+}
+
+/* The fields in their usual order; what is left then goes the slower way. */
+static inline bool parse_envelope(const uint8_t *at, const uint8_t *end, struct raw *raw)
+{
+    at = next_number(at, end, TRI_TAG(1, TRI_WIRE_VARINT), &raw->type);
+    if (TRI_LIKELY(at && at < end && *at == TRI_TAG(2, TRI_WIRE_BYTES))) {
+        at = tr_get_size_(at + 1, end, &raw->payload_size);
+        raw->payload = at;
+        at = at ? at + raw->payload_size : NULL;
+    }
+    if (TRI_LIKELY(at))
+        at = next_number(at, end, TRI_TAG(3, TRI_WIRE_VARINT), &raw->target);
+    if (TRI_LIKELY(at))
+        at = next_number(at, end, TRI_TAG(4, TRI_WIRE_VARINT), &raw->sender);
+    if (TRI_LIKELY(at))
+        at = next_number(at, end, TRI_TAG(7, TRI_WIRE_VARINT), &raw->target_request_id);
+    if (TRI_LIKELY(at))
+        at = next_number(at, end, TRI_TAG(8, TRI_WIRE_VARINT), &raw->sender_request_id);
+    return at && (at == end || parse_rest(at, end, raw));
 }
 
 /* Looks the indices up; a sender's is one more than its index. */

@@ -36,7 +36,7 @@ void tri_batch_begin(struct tri_batch *batch, enum tri_dialect dialect, void *me
     TRI_ASSERT(size >= TRI_BATCH_MEMORY_MIN);
     batch->memory = memory;
     batch->at = batch->memory + TRI_BATCH_FRONT;
-    batch->end = batch->memory + size;
+    batch->end = batch->limit = batch->memory + size;
     batch->count = 0;
     batch->dialect = dialect;
     bool wrapped = ++batch->serial == 0; /* Serial 0 is that of places never used. */
@@ -45,24 +45,6 @@ void tri_batch_begin(struct tri_batch *batch, enum tri_dialect dialect, void *me
     clear_table(&batch->types, wrapped);
     clear_table(&batch->targets, wrapped);
     clear_table(&batch->senders, wrapped);
-}
-
-/* Where `key` is or belongs. At most half of the places are taken, so there is a free one. */
-static uint32_t place(const struct tri_batch *batch, const struct tri_batch_table *table,
-                      uint64_t key)
-{
-    const uint32_t mask = TRI_BATCH_KEYS * 2 - 1;
-    uint32_t at = (uint32_t)(key * 0x9E3779B97F4A7C15u >> 40) & mask;
-    while (table->keys[at].serial == batch->serial && table->keys[at].key != key)
-        at = (at + 1) & mask;
-    return at;
-}
-
-int32_t tri_batch_find(const struct tri_batch *batch, const struct tri_batch_table *table,
-                       uint64_t key)
-{
-    const struct tri_batch_key *found = &table->keys[place(batch, table, key)];
-    return found->serial == batch->serial ? (int32_t)found->index : -1;
 }
 
 static size_t tables_size(const struct tri_batch *batch)
@@ -76,9 +58,8 @@ static size_t tables_size(const struct tri_batch *batch)
  */
 static size_t room(const struct tri_batch *batch)
 {
-    size_t left = (size_t)(batch->end - batch->at), tables = tables_size(batch);
-    TRI_ASSERT(tables <= left);
-    return left - tables;
+    TRI_ASSERT(batch->at <= batch->limit);
+    return (size_t)(batch->limit - batch->at);
 }
 
 static size_t room_when_empty(const struct tri_batch *batch)
@@ -123,8 +104,9 @@ static enum tri_batch_result close_entry(struct tri_batch *batch, struct tri_bat
 {
     if (writer->failed)
         return TRI_BATCH_INVALID; /* There was room, so it is a text. */
+    batch->limit -= writer->at - (table->bytes + table->size);
     table->size = (uint32_t)(writer->at - table->bytes);
-    struct tri_batch_key *found = &table->keys[place(batch, table, key)];
+    struct tri_batch_key *found = &table->keys[tri_batch_place(batch, table, key)];
     if (found->serial == batch->serial) {
         found->index = table->count;
     } else if (table->keyed < TRI_BATCH_KEYS) {
@@ -258,7 +240,11 @@ enum tri_batch_result tri_batch_add(struct tri_batch *batch, const struct tri_en
     TRI_ASSERT(out->type >= 0 && (uint32_t)out->type < batch->types.count);
     TRI_ASSERT(out->target >= 0 && (uint32_t)out->target < batch->targets.count);
     TRI_ASSERT(out->sender >= -1 && out->sender < (int32_t)batch->senders.count);
-    size_t left = room(batch), most = envelope_size_max(out, left);
+    size_t left = room(batch), most = SIZE_MAX;
+    if (out->codec && out->codec->encoded_size_max > 0 && out->header_count == 0)
+        most = out->codec->encoded_size_max + ENVELOPE_FIXED_MAX;
+    if (TRI_UNLIKELY(most > left))
+        most = envelope_size_max(out, left);
     if (TRI_UNLIKELY(most > left))
         return batch->count == 0 || most > room_when_empty(batch) ? TRI_BATCH_TOO_LARGE
                                                                   : TRI_BATCH_FULL;

@@ -50,6 +50,7 @@ struct tri_batch_table {
  */
 struct tri_batch {
     uint8_t *memory, *at, *end; /* envelopes begin TRI_BATCH_FRONT bytes into `memory` */
+    uint8_t *limit;             /* of the envelopes: the rest is for the tables */
     uint32_t count;             /* envelopes */
     uint32_t serial;
     enum tri_dialect dialect;
@@ -71,12 +72,27 @@ void tri_batch_fini(struct tri_batch *batch);
  */
 void tri_batch_begin(struct tri_batch *batch, enum tri_dialect dialect, void *memory, size_t size);
 
+/* Where `key` is or belongs. At most half of the places are taken, so there is a free one. */
+static inline uint32_t tri_batch_place(const struct tri_batch *batch,
+                                       const struct tri_batch_table *table, uint64_t key)
+{
+    const uint32_t mask = 2 * TRI_BATCH_KEYS - 1;
+    uint32_t at = (uint32_t)(key * 0x9E3779B97F4A7C15u >> 40) & mask;
+    while (table->keys[at].serial == batch->serial && table->keys[at].key != key)
+        at = (at + 1) & mask;
+    return at;
+}
+
 /*
  * The index of what was put under `key` (not 0) into this batch, or -1. A key is the caller's:
  * a PID's bits, a pointer.
  */
-int32_t tri_batch_find(const struct tri_batch *batch, const struct tri_batch_table *table,
-                       uint64_t key);
+static inline int32_t tri_batch_find(const struct tri_batch *batch,
+                                     const struct tri_batch_table *table, uint64_t key)
+{
+    const struct tri_batch_key *found = &table->keys[tri_batch_place(batch, table, key)];
+    return found->serial == batch->serial ? (int32_t)found->index : -1;
+}
 
 enum tri_batch_result {
     TRI_BATCH_OK,

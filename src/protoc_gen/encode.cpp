@@ -91,7 +91,7 @@ static std::string scalar_put(const Field &field, const std::string &value)
         return "out = tr_put_fixed32_(out, " + wire + ");";
     default:
         return field.is(Type::TYPE_BOOL) ? "*out++ = " + value + " ? 1 : 0;"
-                                         : "out = tr_put_varint_(out, " + wire + ");";
+                                         : "out = tr_put_number_(out, " + wire + ");";
     }
 }
 
@@ -169,15 +169,16 @@ static void emit_put_value(const Message &message, const Field &field, const Pla
     }
     if (field.is_text() && !field.trailing_data()) {
         out("{");
-        out("size_t size = tr_text_size_(", at.value, ", sizeof ", at.value, ");");
+        out("bool ascii;");
+        out("size_t size = tr_text_size_(", at.value, ", sizeof ", at.value, ", &ascii);");
         out("if (TR_UNLIKELY_(size == sizeof ", at.value, "))");
         out("    return NULL; /* Longer than its bound. */");
         begin("size > 0");
-        out("out = tr_put_text_(out, ", at.value, ", size);");
+        out("out = tr_put_text_(out, ", at.value, ", sizeof ", at.value, ", size, ascii);");
         check();
     } else if (field.is_text()) {
         begin(at.size + " > 0");
-        out("out = tr_put_text_(out, ", at.value, ", ", at.size, ");");
+        out("out = tr_put_text_(out, ", at.value, ", ", at.size, ", ", at.size, ", false);");
         check();
     } else if (field.is_bytes()) {
         if (!field.trailing) {
@@ -331,7 +332,7 @@ static void emit_add_value(const Message &message, const Field &field, const Pla
 {
     std::string tag = tag_size(inner_tag(field, inner));
     if (field.is_text() && !field.trailing_data()) {
-        out("part = tr_text_size_(", at.value, ", sizeof ", at.value, ");");
+        out("part = tr_text_length_(", at.value, ", sizeof ", at.value, ");");
         out(sum, " += ", tag, " + tr_varint_size_(part) + part;");
     } else if (field.is_text() || field.is_bytes()) {
         std::string most = field.trailing ? ""
@@ -427,7 +428,7 @@ void emit_size(const Model &model, const Message &message, Out &out)
     if (message.trailing)
         out("    ", trailing_length(message), " > ", trailing_room(message), ")");
     out("    return 0; /* It has no encoding. */");
-    out("return size_", name, "(m);");
+    out("return size_", name, "(m) + TR_ENCODE_SLACK_;");
     out("}");
     out();
 }

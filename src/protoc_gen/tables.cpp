@@ -108,7 +108,8 @@ static void emit_type(const Message &message, Out &out)
                         : settings.durable() ? "TR_TYPE_DURABLE"
                                              : "0";
     out("static const struct tr_codec codec_", name, " = {");
-    out(".encoded_size_max = ", message.encoded_max, ",");
+    if (message.encoded_max)
+        out(".encoded_size_max = ", message.encoded_max, " + TR_ENCODE_SLACK_,");
     out(".encoded_size = encoded_size_", name, ",");
     out(".encode = encode_", name, ",");
     if (message.trailing)

@@ -59,7 +59,7 @@ static inline uint8_t *string_value_encode(const void *body, size_t body_size, u
     if (size == 0)
         return out;
     *out++ = 0x0A;
-    return tr_put_text_(out, m->value, size);
+    return tr_utf8_valid(m->value, size) ? tr_put_bytes_(out, m->value, size) : NULL;
 }
 
 static const struct tr_codec string_value_codec = {

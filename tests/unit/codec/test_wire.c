@@ -41,11 +41,21 @@ static void varints_have_their_bytes(void **state)
         for (const uint8_t *cut = bytes; cut < end; cut++)
             assert_null(tr_get_varint_(bytes, cut, &value));
     }
-    for (unsigned bit = 0; bit < 64; bit++) {
-        uint8_t bytes[10];
-        assert_int_equal(tr_put_varint_(bytes, 1ull << bit) - bytes, bit / 7 + 1);
-        assert_int_equal(tr_varint_size_(1ull << bit), bit / 7 + 1);
-    }
+    for (unsigned bit = 0; bit < 64; bit++) /* One bit, and all up to it. */
+        for (int all = 0; all < 2; all++) {
+            uint64_t value = all ? UINT64_MAX >> (63 - bit) : 1ull << bit, again;
+            uint8_t bytes[10], fast[10 + TR_ENCODE_SLACK_];
+            size_t size = bit / 7 + 1;
+            assert_int_equal(tr_put_varint_(bytes, value) - bytes, size);
+            assert_int_equal(tr_put_number_(fast, value) - fast, size);
+            assert_memory_equal(bytes, fast, size);
+            assert_int_equal(tr_varint_size_(value), size);
+            memset(fast + size, 0xFF, 8); /* With and without room for eight bytes at once. */
+            assert_ptr_equal(tr_get_varint_(fast, fast + size + 8, &again), fast + size);
+            assert_true(again == value);
+            assert_ptr_equal(tr_get_varint_(fast, fast + size, &again), fast + size);
+            assert_true(again == value);
+        }
     /* Longer than need be is fine; more than 64 bits are not. */
     struct bytes longer = from_hex("8100"), beyond = from_hex("ffffffffffffffffff02");
     uint64_t value;
@@ -138,14 +148,57 @@ static void texts_go_into_fields(void **state)
     assert_string_equal(m.text, "old");
     assert_int_equal(tr_set_text(m.text, "new"), TR_OK);
     assert_string_equal(m.text, "new");
-    assert_int_equal(tr_text_size_(m.text, sizeof m.text), 3);
+    assert_int_equal(tr_text_length_(m.text, sizeof m.text), 3);
     memcpy(m.text, "full", 4);
-    assert_int_equal(tr_text_size_(m.text, sizeof m.text), 4);
+    assert_int_equal(tr_text_length_(m.text, sizeof m.text), 4);
     assert_false(tr_take_text_(m.text, (const uint8_t *)"a\0b", 3));
     assert_false(tr_take_text_(m.text, (const uint8_t *)"\xFF", 1));
     assert_true(tr_take_text_(m.text, (const uint8_t *)"abc", 3));
     assert_string_equal(m.text, "abc");
     assert_int_equal(m.after, 'x');
+}
+
+/* All sizes around the widths that the fast ways have, in fields that end where the text does. */
+static void texts_of_all_sizes_go_and_come(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"0123456789abcdef", "0123456\xC3\xA4", "012345678\xC3\xA4"};
+    for (size_t size = 0; size < 140; size++)
+        for (size_t more = 1; more < 12; more++) {
+            size_t room = size + more, kind = more % 3, fill = 0;
+            char *field = malloc(room), *back = malloc(size + 1);
+            uint8_t *out = malloc(2 + size + TR_ENCODE_SLACK_), *copy = malloc(size + 1);
+            assert_true(field && back && out && copy);
+            memset(field, 0xEE, room);
+            for (; fill + strlen(kinds[kind]) <= size; fill += strlen(kinds[kind]))
+                memcpy(field + fill, kinds[kind], strlen(kinds[kind]));
+            memset(field + fill, 'x', size - fill);
+            field[size] = '\0';
+            bool ascii, really = true;
+            for (size_t i = 0; i < size; i++)
+                really = really && (uint8_t)field[i] < 0x80;
+            assert_int_equal(tr_text_size_(field, room, &ascii), size);
+            assert_int_equal(ascii, really);
+            uint8_t *end = tr_put_text_(out, field, room, size, ascii);
+            assert_int_equal(end - out, tr_varint_size_(size) + size);
+            memcpy(copy, end - size, size);
+            assert_true(tr_take_text_(back, copy, size));
+            assert_string_equal(back, field);
+            for (size_t i = 0; i < size; i += 5) { /* A NUL, and half a letter. */
+                uint8_t kept = copy[i];
+                copy[i] = 0;
+                assert_false(tr_take_text_(back, copy, size));
+                copy[i] = 0xE2;
+                assert_false(tr_take_text_(back, copy, size));
+                copy[i] = kept;
+            }
+            free(field), free(back), free(out), free(copy);
+        }
+    bool ascii;
+    assert_int_equal(tr_text_size_("0123456789", 10, &ascii), 10);
+    assert_true(ascii);
+    assert_int_equal(tr_text_size_("abc\0\xFF\xFF\xFF\xFF", 8, &ascii), 3);
+    assert_true(ascii);
 }
 
 static bool skips(const char *hex, size_t want_left)
@@ -289,6 +342,7 @@ int main(void)
         cmocka_unit_test(sizes_go_before_what_was_written),
         cmocka_unit_test(utf8_is_checked),
         cmocka_unit_test(texts_go_into_fields),
+        cmocka_unit_test(texts_of_all_sizes_go_and_come),
         cmocka_unit_test(unknown_fields_are_skipped),
         cmocka_unit_test(writers_stop_at_their_end),
         cmocka_unit_test(fields_are_read_one_by_one),
