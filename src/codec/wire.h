@@ -2,7 +2,7 @@
  * codec/wire.h - protobuf by hand: a field at a time, out of any bytes and into bounded memory.
  *
  * For what is not in the path of every message; that path (codec/envelope.c, generated code) is
- * made of the same building blocks in troupe/codec.h.
+ * made of the same building blocks in troupe/wire.h.
  */
 #ifndef TROUPE_CODEC_WIRE_H
 #define TROUPE_CODEC_WIRE_H
