@@ -206,10 +206,8 @@ static uint8_t *put_payload(struct tri_batch *batch, uint8_t *at,
     return tr_put_varint_(at, size) + size;
 }
 
-static uint8_t *put_headers(const struct tri_batch *batch, uint8_t *at,
-                            const struct tri_envelope_out *out)
+static uint8_t *put_headers(struct tri_writer writer, const struct tri_envelope_out *out)
 {
-    struct tri_writer writer = {.at = at, .end = batch->end};
     uint8_t *message = tri_write_begin(&writer, 6);
     for (uint32_t i = 0; i < out->header_count; i++) {
         uint8_t *entry = tri_write_begin(&writer, 1);
@@ -257,7 +255,7 @@ enum tri_batch_result tri_batch_add(struct tri_batch *batch, const struct tri_en
     at = put_number(at, TRI_TAG(4, TRI_WIRE_VARINT), (uint32_t)(out->sender + 1));
     at = put_number(at, TRI_TAG(5, TRI_WIRE_VARINT), out->serializer_id);
     if (TRI_UNLIKELY(out->header_count > 0)) {
-        at = put_headers(batch, at, out);
+        at = put_headers((struct tri_writer){.at = at, .end = batch->limit}, out);
         if (!at)
             return TRI_BATCH_INVALID;
     }
