@@ -109,6 +109,8 @@ enum tri_deframed tri_deframe(struct tri_deframer *deframer, const uint8_t **dat
         return TRI_DEFRAMED_MESSAGE;
     }
     size_t more = deframer->want - deframer->size;
+    if (*size == 0)
+        return TRI_DEFRAMED_NOTHING;
     if (!reserve(deframer, *size < more ? *size : more, spare))
         return TRI_DEFRAMED_NO_MEMORY;
     deframer->size += take(deframer->bytes + deframer->size, more, data, size);

@@ -251,7 +251,7 @@ static void tell_ended(struct tri_stream *stream)
 
 void tri_stream_resume(struct tri_stream *stream)
 {
-    const uint8_t *data = stream->held + stream->held_at;
+    const uint8_t *data = stream->held ? stream->held + stream->held_at : NULL;
     size_t size = stream->held_size - stream->held_at, left = size;
     if (stream->held)
         deframe(stream, &data, &left);

@@ -256,6 +256,8 @@ static size_t walk(struct tri_stream *stream, size_t length, struct tri_out *out
             size_t take = pieces[i].size - past;
             skip -= past;
             take = take < length - total ? take : length - total;
+            if (take == 0)
+                continue; /* Or there may be no pointer. */
             bool copied = take <= TRI_COPY_MAX;
             bytes += copied ? take : 0;
             slots += copied ? 0 : 2;
