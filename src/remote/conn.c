@@ -226,7 +226,8 @@ void tri_conn_connected(struct tri_conn *conn)
 {
     set_options(conn->fd, conn->loop->hub.limits);
     if (conn->loop->hub.tls) {
-        conn->tls = tri_tls_begin(conn->loop->hub.tls, conn->session.server, conn->host);
+        conn->tls = tri_tls_begin(conn->loop->hub.tls, conn->session.server, conn->host,
+                                  &conn->loop->hub.sealed);
         if (!conn->tls) {
             tri_conn_lose(conn, TRI_WIRE_UNREACHABLE, "no memory for TLS");
             return;

@@ -23,6 +23,7 @@ struct tri_tls_link {
     const uint8_t *in;
     size_t in_size;
     /* What OpenSSL gave and the kernel has not taken. */
+    struct tri_spare *spare; /* the thread's, where memory comes from and goes to */
     uint8_t *out;
     size_t out_at, out_size, out_capacity;
     char host[256];
@@ -50,13 +51,33 @@ static bool reserve(struct tri_tls_link *link, size_t more)
 {
     if (link->out_size + more <= link->out_capacity)
         return true;
-    size_t capacity = (link->out_size + more) * 2;
+    if (!link->out && link->spare->bytes) { /* Fresh pages would cost more than to encrypt. */
+        link->out = link->spare->bytes;
+        link->out_capacity = link->spare->capacity;
+        *link->spare = (struct tri_spare){0};
+        if (more <= link->out_capacity)
+            return true;
+    }
+    size_t capacity = link->out_size + more + link->out_size / 2;
     uint8_t *out = tri_realloc(link->out, capacity);
     if (!out)
         return false;
     link->out = out;
     link->out_capacity = capacity;
     return true;
+}
+
+static void free_out(struct tri_tls_link *link)
+{
+    if (link->out && link->out_capacity > link->spare->capacity &&
+        link->out_capacity <= TRI_SPARE_MAX) {
+        tri_spare_fini(link->spare);
+        *link->spare = (struct tri_spare){link->out, link->out_capacity};
+    } else {
+        tri_free(link->out);
+    }
+    link->out = NULL;
+    link->out_at = link->out_size = link->out_capacity = 0;
 }
 
 static int bio_write(BIO *bio, const char *from, int size)
@@ -111,7 +132,8 @@ static bool expect_host(struct tri_tls_link *link)
            (tri_tls_wants_names(link->tls) || SSL_set1_host(link->ssl, link->host) == 1);
 }
 
-struct tri_tls_link *tri_tls_begin(struct tri_tls *tls, bool server, const char *host)
+struct tri_tls_link *tri_tls_begin(struct tri_tls *tls, bool server, const char *host,
+                                   struct tri_spare *spare)
 {
     struct tri_tls_link *link = tri_calloc(1, sizeof *link);
     BIO *bio = method ? BIO_new(method) : NULL;
@@ -124,6 +146,7 @@ struct tri_tls_link *tri_tls_begin(struct tri_tls *tls, bool server, const char 
     }
     link->tls = tls;
     link->ssl = ssl;
+    link->spare = spare;
     link->server = server;
     (void)snprintf(link->host, sizeof link->host, "%s", host);
     BIO_set_data(bio, link);
@@ -145,7 +168,7 @@ void tri_tls_end(struct tri_tls_link *link)
     if (!link)
         return;
     SSL_free(link->ssl);
-    tri_free(link->out);
+    free_out(link);
     tri_free(link);
 }
 
@@ -345,10 +368,7 @@ ssize_t tri_tls_write(struct tri_tls_link *link, int fd)
     if (n < 0)
         return n;
     link->out_at += (size_t)n;
-    if (tri_tls_pending(link) == 0) { /* An idle connection holds no memory. */
-        tri_free(link->out);
-        link->out = NULL;
-        link->out_at = link->out_size = link->out_capacity = 0;
-    }
+    if (tri_tls_pending(link) == 0) /* An idle connection holds no memory. */
+        free_out(link);
     return n;
 }

@@ -95,7 +95,7 @@ struct tri_hub {
     void (*changed)(struct tri_session *session); /* it has something to send, or to tell */
     struct tri_stream *told_first, *told_last;
     struct tri_stages stages;
-    struct tri_spare spare, inflated;
+    struct tri_spare spare, inflated, sealed;
     struct tri_health_watch *watches; /* services.c's */
     const TRI_ATOMIC(bool) *serving;  /* the group's; NULL: serving */
     struct tri_tls *tls;              /* NULL: plaintext */
@@ -112,11 +112,11 @@ struct tri_session {
     uint32_t stream_count; /* whose closed() has not returned */
     bool server;
     bool tls;
-    bool settled;  /* the peer's SETTINGS have come */
-    bool refusing; /* a last GOAWAY is out */
+    bool settled;      /* the peer's SETTINGS have come */
+    bool refusing;     /* a last GOAWAY is out */
     bool large_frames; /* the peer has been told that it may send them */
-    int32_t last_id; /* of the last stream that the peer has opened */
-    bool pinged;   /* an acknowledgement is awaited */
+    int32_t last_id;   /* of the last stream that the peer has opened */
+    bool pinged;       /* an acknowledgement is awaited */
     uint64_t pinged_ns, heard_ns;
     /* Frames that cost us more than their sender: a bucket of tokens. */
     uint64_t cheap_ns;

@@ -575,4 +575,5 @@ void tri_hub_fini(struct tri_hub *hub)
     tri_stages_fini(&hub->stages);
     tri_spare_fini(&hub->spare);
     tri_spare_fini(&hub->inflated);
+    tri_spare_fini(&hub->sealed);
 }

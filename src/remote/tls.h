@@ -7,6 +7,7 @@
 #ifndef TROUPE_REMOTE_TLS_H
 #define TROUPE_REMOTE_TLS_H
 
+#include "remote/grpc.h"
 #include "troupe/error.h"
 
 #include <stdbool.h>
@@ -48,8 +49,10 @@ enum tri_tls_result {
     TRI_TLS_FAILED
 };
 
-/* `host`: whom a client dialled. NULL: no memory. */
-struct tri_tls_link *tri_tls_begin(struct tri_tls *tls, bool server, const char *host);
+/* `host`: whom a client dialled; `spare`: the thread's memory for what was encrypted. NULL: no
+ * memory. */
+struct tri_tls_link *tri_tls_begin(struct tri_tls *tls, bool server, const char *host,
+                                   struct tri_spare *spare);
 /* NULL is fine. */
 void tri_tls_end(struct tri_tls_link *link);
 /* Goes on with the handshake; on failure `text` says why. */
