@@ -21,8 +21,9 @@ struct tri_transport {
     /* The actor `id` at `address` ("host:port"), which may be this node's own: the proxy of a
      * remote one, made if need be; nobody, with the reason, when there is none. Any thread. */
     tr_pid (*resolve)(void *self, struct tr_ctx *ctx, const char *address, const char *id);
-    /* TR_EFULL when the link to a remote PID takes no more now, TR_OK otherwise. Any thread. */
-    tr_err (*full)(void *self, tr_pid pid);
+    /* TR_OK: the link to a remote PID will have room for the one message that the caller sends
+     * now; TR_EFULL: it takes no more. Any thread. */
+    tr_err (*promise)(void *self, tr_pid pid);
     /* Messages that proxies have taken and that have not been written. Any thread. */
     uint64_t (*pending)(void *self);
     /* Closes all links by the deadline; what is queued is dead-lettered by the transport. Of an

@@ -222,15 +222,17 @@ static tr_err try_send(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const
     struct tri_cell *cell = tri_pid_cell(&ctx->sys->slots, to);
     if (!cell)
         return TR_ENOACTOR;
-    if (tri_pid_remote(to)) {
-        const struct tri_transport *transport = tri_load(&ctx->sys->transport, TRI_ACQUIRE);
-        tr_err err = transport->full(transport->self, to);
-        if (err)
-            return err;
-    }
     struct tri_block *block = tri_block_new(ctx, type, size, false);
     if (!block)
         return TR_EFULL;
+    if (tri_pid_remote(to)) {
+        const struct tri_transport *transport = tri_load(&ctx->sys->transport, TRI_ACQUIRE);
+        tr_err err = transport->promise(transport->self, to);
+        if (err) {
+            tri_block_free(ctx, block);
+            return err;
+        }
+    }
     uint32_t gen = (uint32_t)(to.bits >> 32);
     memcpy(tri_block_body(block), body, size);
     block->from = tri_ctx_self(ctx);

@@ -102,6 +102,17 @@ static void overflow(struct tri_far *far, struct tr_ctx *ctx, const struct tri_b
     tri_count(&ctx->counts.dropped_newest, 1);
 }
 
+/* Whether room has been promised to a message. */
+static bool take_promise(struct tri_link *link)
+{
+    uint64_t promised = tri_load(&link->promised, TRI_RELAXED);
+    /* Relaxed: a figure that orders nothing. */
+    while (promised &&
+           !tri_cas_weak(&link->promised, &promised, promised - 1, TRI_RELAXED, TRI_RELAXED)) {
+    }
+    return promised != 0;
+}
+
 static void deliver(struct tri_proxy *proxy, struct tr_ctx *ctx, struct tri_block *block)
 {
     struct tri_far *far = far_of(proxy);
@@ -128,7 +139,7 @@ static void deliver(struct tri_proxy *proxy, struct tr_ctx *ctx, struct tri_bloc
         }
     }
     if (TRI_LIKELY(out.codec != NULL)) {
-        out.type = tri_name(block->type->name);
+        out.type.at = block->type->name; /* Measured when a batch has not got it yet. */
         out.body_size = tri_block_size(holder);
         out.must |= (block->type->flags & (TR_TYPE_CONTROL | TR_TYPE_DURABLE)) != 0;
     } else {
@@ -140,6 +151,7 @@ static void deliver(struct tri_proxy *proxy, struct tr_ctx *ctx, struct tri_bloc
         out.body = payload;
         out.body_size = (size_t)(writer.at - payload);
     }
+    out.must |= take_promise(far->link);
     if (out.target.size == 0) { /* For a future, and not the answer to it. */
         bury(far, ctx, block, TR_DEAD_NO_ACTOR);
         return;

@@ -61,6 +61,8 @@ tr_pid tri_far_find(struct tri_link *link, struct tri_name id);
 tr_pid tri_far_find_locked(struct tri_link *link, struct tri_name id);
 /* The one that stands for the link's futures. */
 tr_pid tri_far_future(struct tri_link *link, struct tr_ctx *ctx);
+/* The link of a remote PID; NULL if it is none (any more). */
+struct tri_link *tri_far_link(struct tr_remote *remote, tr_pid pid);
 /* Address and id of a remote PID; false if it is none (any more). `ret_link` may be NULL. */
 bool tri_far_name(struct tr_remote *remote, tr_pid pid, char id[TRI_ID_SIZE_MAX + 1],
                   uint32_t *ret_id_size, struct tri_link **ret_link);

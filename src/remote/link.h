@@ -38,6 +38,7 @@ struct tri_link {
     TRI_ATOMIC(uint64_t) letters;   /* queued; written under the lock, as the next two are */
     TRI_ATOMIC(uint64_t) bytes;
     TRI_ATOMIC(uint64_t) refused;
+    TRI_ATOMIC(uint64_t) promised; /* to tr_try_send(), and not queued yet */
     struct tri_wire_job job;
 
     /* Under the table's lock. */
@@ -50,7 +51,7 @@ struct tri_link {
     struct tri_wire_timer timer;
     struct tri_stream *stream;
     struct tri_inbound *client;   /* cannot be dialled: its stream is the way back */
-    TRI_ATOMIC(bool) troupe;    /* a node of this library, as far as we know */
+    TRI_ATOMIC(bool) troupe;      /* a node of this library, as far as we know */
     bool configured;              /* the dialect was not found out, but given */
     enum tr_dialect known;        /* as given, or found out; TR_DIALECT_DETECT: not yet */
     TRI_ATOMIC(uint32_t) learned; /* what other threads found out: enum tr_dialect */
@@ -78,11 +79,11 @@ enum tri_put { TRI_PUT_OK, TRI_PUT_FULL, TRI_PUT_SHUT, TRI_PUT_INVALID, TRI_PUT_
 
 /* One message to go out. */
 struct tri_outgoing {
-    struct tri_name type;
+    struct tri_name type; /* its size may be 0 where a NUL ends it */
     uint64_t type_key;
     struct tri_name target;
     uint64_t target_key;
-        tr_pid from;    /* nobody: no sender, or this one, which is none of our actors: */
+    tr_pid from; /* nobody: no sender, or this one, which is none of our actors: */
     struct tri_name sender_id;
     uint64_t call; /* of the sender; 0: it does not wait */
     uint32_t target_request_id;

@@ -46,6 +46,7 @@ struct tri_remote_io {
     struct tri_wire_timer tick;
     struct tri_wire_job start, stop; /* run on the thread */
     bool leaving;
+    uint64_t leave_ns; /* the deadline: from when it is told */
     uint64_t leave_due_ns;
 };
 

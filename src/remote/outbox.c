@@ -209,7 +209,8 @@ static enum tri_batch_result add(struct tri_batch *batch, const struct tri_outgo
     }
     e.type = tri_batch_find(batch, &batch->types, out->type_key);
     if (e.type < 0 && result == TRI_BATCH_OK)
-        result = tri_batch_put_type(batch, out->type_key, out->type, &e.type);
+        result = tri_batch_put_type(batch, out->type_key,
+                                    out->type.size ? out->type : tri_name(out->type.at), &e.type);
     e.target = tri_batch_find(batch, &batch->targets, out->target_key);
     if (e.target < 0 && result == TRI_BATCH_OK) {
         /* A node of dialect A that reads an address other than its own dials it, for ever. */

@@ -14,6 +14,8 @@
 #define TICK_NS 1000000000u
 #define LEAVE_LOOK_NS 2000000u
 #define BLOCKED_MAX 65536u
+/* A guess, while nothing is queued. */
+#define PROMISED_BYTES 128u
 
 /* ---- The port ------------------------------------------------------------------------ */
 
@@ -32,18 +34,23 @@ static tr_pid resolve(void *self, struct tr_ctx *ctx, const char *address, const
     return link ? tri_far_get(link, ctx, tri_name(id), true) : tr_nobody(err);
 }
 
-static tr_err full(void *self, tr_pid pid)
+/* What was promised and is still in mailboxes is taken to be as large as what is queued. */
+static tr_err promise(void *self, tr_pid pid)
 {
     struct tr_remote *remote = self;
-    char id[TRI_ID_SIZE_MAX + 1];
-    uint32_t size;
-    struct tri_link *link;
-    if (!tri_far_name(remote, pid, id, &size, &link))
+    struct tri_link *link = tri_far_link(remote, pid);
+    if (!link)
         return TR_ENOACTOR;
-    /* Relaxed: figures; the bound is not to the byte. */
-    bool is_full = tri_load(&link->bytes, TRI_RELAXED) >= remote->config.queue_bytes ||
-                   tri_load(&remote->queued_bytes, TRI_RELAXED) >= remote->config.queue_bytes_total;
-    return is_full ? TR_EFULL : TR_OK;
+    /* Relaxed, all of them: figures; the bound is not to the byte. */
+    uint64_t bytes = tri_load(&link->bytes, TRI_RELAXED);
+    uint64_t letters = tri_load(&link->letters, TRI_RELAXED);
+    uint64_t promised = tri_load(&link->promised, TRI_RELAXED);
+    bytes += promised * (letters ? bytes / letters + 1 : PROMISED_BYTES);
+    if (bytes >= remote->config.queue_bytes ||
+        tri_load(&remote->queued_bytes, TRI_RELAXED) >= remote->config.queue_bytes_total)
+        return TR_EFULL;
+    tri_fetch_add(&link->promised, 1u, TRI_RELAXED);
+    return TR_OK;
 }
 
 static uint64_t pending(void *self)
@@ -241,7 +248,7 @@ tr_err tri_remote_create(tr_system *sys, const struct tr_remote_config *given,
                                               .probe_ms = 3000,
                                               .close_ms = 5000};
     remote->port = (struct tri_transport){.resolve = resolve,
-                                          .full = full,
+                                          .promise = promise,
                                           .pending = pending,
                                           .close = close_port,
                                           .destroy = destroy,
@@ -475,6 +482,7 @@ static void on_stop(struct tri_wire_job *job)
     struct tri_remote_io *io = TRI_CONTAINER_OF(job, struct tri_remote_io, stop);
     struct tri_wire *wire = io->wire;
     io->leaving = true;
+    io->leave_due_ns = wire->now_ns(wire->self) + io->leave_ns;
     send_to_links(io, TRI_ASSOC_LEAVE);
     tri_inbound_leave(io);
     wire->timer(wire->self, &io->tick, wire->now_ns(wire->self) + LEAVE_LOOK_NS / 2);
@@ -538,7 +546,7 @@ tr_err tr_remote_stop(tr_remote *remote, unsigned deadline_ms)
         struct tri_remote_io *io = &remote->io[i];
         if (!io->wire)
             continue; /* It was never started. */
-        io->leave_due_ns = io->wire->now_ns(io->wire->self) + (uint64_t)deadline_ms * 1000000u;
+        io->leave_ns = (uint64_t)deadline_ms * 1000000u;
         io->wire->post(io->wire->self, &io->stop);
     }
     /* A little longer: at the deadline they are cut, which takes a moment. */

@@ -322,6 +322,15 @@ tr_pid tri_far_future(struct tri_link *link, struct tr_ctx *ctx)
     return pid;
 }
 
+struct tri_link *tri_far_link(struct tr_remote *remote, tr_pid pid)
+{
+    tri_mutex_lock(&remote->table.lock);
+    const struct tri_far *far = find_pid(&remote->table, pid);
+    struct tri_link *link = far ? far->link : NULL;
+    tri_mutex_unlock(&remote->table.lock);
+    return link;
+}
+
 bool tri_far_name(struct tr_remote *remote, tr_pid pid, char id[TRI_ID_SIZE_MAX + 1],
                   uint32_t *ret_id_size, struct tri_link **ret_link)
 {
