@@ -60,8 +60,7 @@ static const char *set(struct tr_node_config *config, const struct setting *s, c
     static const struct {
         const char *name;
         enum tr_overflow policy;
-    } policies[] = {
-        {"refuse", TR_REFUSE}, {"drop-newest", TR_DROP_NEWEST}, {"queue", TR_QUEUE}};
+    } policies[] = {{"refuse", TR_REFUSE}, {"drop-newest", TR_DROP_NEWEST}, {"queue", TR_QUEUE}};
     char *at = (char *)config + s->at;
     uint64_t number;
     switch (s->kind) {

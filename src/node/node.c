@@ -5,6 +5,7 @@
 #include "base/atomic.h"
 #include "base/error.h"
 #include "os/clock.h"
+#include "os/park.h"
 #include "os/signals.h"
 
 #define STOP_MS_DEFAULT 10000u
@@ -20,6 +21,7 @@ struct tr_node {
     bool stopped;
     tr_err stop_err;
     TRI_ATOMIC(bool) quit;
+    struct tri_park park;
 };
 
 static void release(struct tr_node *node)
@@ -39,6 +41,7 @@ tr_err tr_node_start(tr_node **ret_node, const struct tr_node_config *config,
     if (!node)
         return tri_error_set(error, TR_ENOMEM, 0, "no memory for a node");
     node->stop_ms = config->stop_ms ? config->stop_ms : STOP_MS_DEFAULT;
+    tri_park_init(&node->park);
     node->holds = !config->no_signals;
     if (node->holds)
         tri_signals_hold(&node->signals);
@@ -82,13 +85,14 @@ tr_err tr_node_run(tr_node *node)
         if (node->holds && tri_signals_wait(LOOK_NS))
             return TR_OK;
         if (!node->holds)
-            tri_clock_sleep_ns(LOOK_NS);
+            (void)tri_park_wait(&node->park, LOOK_NS);
     }
 }
 
 void tr_node_quit(tr_node *node)
 {
     tri_store(&node->quit, true, TRI_RELEASE);
+    tri_park_wake(&node->park);
 }
 
 /* What is left of the time, in milliseconds. */
