@@ -122,8 +122,10 @@ TR_API TR_MUST_USE tr_err tr_remote_start(tr_system *sys, const struct tr_remote
  */
 TR_API tr_err tr_remote_stop(tr_remote *remote, unsigned deadline_ms);
 
-/* The advertised address, for as long as the remote. */
+/* The advertised address, and the id that peers know this run of the node by; for as long as the
+ * remote. */
 TR_API const char *tr_remote_address(const tr_remote *remote);
+TR_API const char *tr_remote_system_id(const tr_remote *remote);
 
 /* ---- Actors of other nodes ----------------------------------------------- */
 
@@ -175,6 +177,7 @@ enum tr_link_state {
 /* Figures of one link: each is exact, they are read one after the other. */
 struct tr_link_stats {
     char address[TR_ADDRESS_SIZE_MAX + 1];
+    char system_id[64]; /* of the peer; "": it has not accepted us yet */
     enum tr_link_state state;
     enum tr_dialect dialect; /* TR_DIALECT_DETECT: not known yet */
     unsigned attempts;       /* failed in a row */

@@ -600,6 +600,11 @@ const char *tr_remote_address(const tr_remote *remote)
     return remote->address;
 }
 
+const char *tr_remote_system_id(const tr_remote *remote)
+{
+    return remote->system_id;
+}
+
 static enum tr_link_state public_state(uint32_t state)
 {
     switch ((enum tri_assoc_state)state) {
@@ -638,6 +643,7 @@ static void fill_stats(struct tri_link *link, struct tr_link_stats *ret)
         .rejected = tri_load(&link->rejected, TRI_RELAXED),
         .connects = tri_load(&link->connects, TRI_RELAXED)};
     snprintf(ret->address, sizeof ret->address, "%s", link->address);
+    snprintf(ret->system_id, sizeof ret->system_id, "%s", link->member_id);
 }
 
 size_t tr_remote_links(tr_remote *remote, struct tr_link_stats *ret_links, size_t count_max)

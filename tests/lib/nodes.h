@@ -17,7 +17,9 @@
 #include "words.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 /* ---- What happened -------------------------------------------------------------------- */
