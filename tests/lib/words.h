@@ -5,6 +5,7 @@
 #define TESTS_LIB_WORDS_H
 
 #include "troupe/codec.h"
+#include "troupe/wire.h"
 
 struct words {
     char text[120];
@@ -14,7 +15,7 @@ static size_t words_size(const void *body, size_t body_size)
 {
     const struct words *w = body;
     (void)body_size;
-    size_t size = tr_text_size_(w->text, sizeof w->text);
+    size_t size = tr_text_length_(w->text, sizeof w->text);
     return size ? 2 + size : 0;
 }
 
@@ -22,11 +23,12 @@ static uint8_t *words_encode(const void *body, size_t body_size, uint8_t *out)
 {
     const struct words *w = body;
     (void)body_size;
-    size_t size = tr_text_size_(w->text, sizeof w->text);
+    bool ascii;
+    size_t size = tr_text_size_(w->text, sizeof w->text, &ascii);
     if (size == 0)
         return out;
     *out++ = 0x0a;
-    return tr_put_text_(out, w->text, size);
+    return tr_put_text_(out, w->text, sizeof w->text, size, ascii);
 }
 
 static tr_err words_decode(const uint8_t *data, size_t size, void *body, size_t body_size)
