@@ -161,6 +161,23 @@ struct tr_remote_spawned {
 };
 TR_API extern const struct tr_type tr_remote_spawned_type;
 
+/*
+ * Which of its named actors another node has: a request whose answer is a tr_remote_listing;
+ * tr_request_failed comes instead as for tr_request(). `pattern` is a part of the name ("": all),
+ * with `exact` the whole of it. TR_ENOTSUP unless the node is known to be one of Troupe's, which
+ * it is once there has been a link to it: nodes of protoactor-go end when they are asked this.
+ * TR_EDENIED: it does not tell us. Returns the call's number. Actors only.
+ */
+TR_API uint64_t tr_remote_list(tr_ctx *ctx, const char *address, const char *pattern, bool exact,
+                               unsigned timeout_ms);
+
+struct tr_remote_listing {
+    uint32_t count;     /* at most 10,000 */
+    uint32_t text_size; /* bytes of `ids` */
+    char ids[];         /* one after the other, each with a NUL behind it */
+};
+TR_API extern const struct tr_type tr_remote_listing_type;
+
 /* Peers of that system id are refused from now on, and what they send is not taken. TR_EFULL. */
 TR_API TR_MUST_USE tr_err tr_remote_block(tr_remote *remote, const char *system_id);
 

@@ -49,6 +49,9 @@ static inline uint64_t tr_request_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms,
 
 #define TR_TIMEOUT_MS_MAX 86400000u
 
+/* The same with a body of tr_msg_new(), which is *taken*. */
+TR_API uint64_t tr_request_take(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, void *body);
+
 /* While an answer or a tr_request_failed is being handled: the number of its call. */
 TR_API uint64_t tr_call(const tr_ctx *ctx);
 

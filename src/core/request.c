@@ -75,6 +75,23 @@ uint64_t tr_request_copy_(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, const str
     return call;
 }
 
+uint64_t tr_request_take(tr_ctx *ctx, tr_pid to, unsigned timeout_ms, void *body)
+{
+    struct tri_block *block = tri_block_of(body);
+    uint64_t call = open_request(ctx, to, timeout_ms);
+    if (TRI_UNLIKELY(!call)) {
+        const struct tr_type *type = block->type;
+        tri_block_free(ctx, block);
+        request_refused(ctx, call, to, type);
+        return call;
+    }
+    block->from = tri_ctx_self(ctx);
+    block->call = call;
+    block->tag |= TRI_TAG_FLAGS(TRI_BLOCK_REQUEST);
+    tri_deliver(ctx, to, block);
+    return call;
+}
+
 /* The first request of an actor, and those that are odd in another way. */
 static __attribute__((noinline)) uint64_t request_odd(struct tr_ctx *ctx, tr_pid to,
                                                       unsigned timeout_ms, struct tri_block *block)
@@ -153,6 +170,11 @@ void tri_request_touched(struct tr_ctx *ctx, const struct tri_block *block)
     struct tr_touched touched = {.who = tri_ctx_self(ctx)};
     tri_send_reserved(ctx, block->from, &tr_touched_type, &touched, block->call,
                       block->flags & TRI_BLOCK_REQUEST ? TRI_BLOCK_REPLY : 0);
+}
+
+uint64_t tri_request_open(struct tr_ctx *ctx, unsigned timeout_ms)
+{
+    return open_request(ctx, TR_NOBODY, timeout_ms);
 }
 
 uint64_t tri_request_open_offload(struct tr_ctx *ctx)

@@ -23,6 +23,8 @@ TRI_HOT_INLINE bool tri_request_answered(struct tri_cell *cell, uint64_t call)
     return cell->cold && tri_calls_end(&cell->cold->calls, call);
 }
 
+/* Opens a call of the current actor that something else than an actor will answer; 0: no room. */
+uint64_t tri_request_open(struct tr_ctx *ctx, unsigned timeout_ms);
 /* Tells the sender of a request that it failed. */
 void tri_request_fail(struct tr_ctx *ctx, struct tri_block *block, tr_pid to, tr_err reason);
 /* A tr_touch has been reached: answers it. */
