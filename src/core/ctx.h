@@ -273,6 +273,8 @@ struct tr_system {
 };
 
 uint64_t tri_sys_mono_ns(const struct tr_system *sys);
+/* From the random port, or the operating system; any thread. */
+uint64_t tri_sys_random(const struct tr_system *sys);
 
 /* The clock as a worker's thread last saw it; within 10 ms of the truth. */
 static inline uint64_t tri_worker_now_ns(const struct tri_worker *worker)

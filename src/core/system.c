@@ -57,6 +57,12 @@ int64_t tr_wall_us(tr_ctx *ctx)
     return clock->wall_us ? clock->wall_us(clock->user) : tri_clock_wall_us();
 }
 
+uint64_t tri_sys_random(const struct tr_system *sys)
+{
+    const struct tr_random_source *random = &sys->config.random;
+    return random->next ? random->next(random->user) : tri_random_u64();
+}
+
 uint64_t tr_random(tr_ctx *ctx)
 {
     const struct tr_random_source *random = &ctx->sys->config.random;

@@ -4,7 +4,6 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "core/log.h"
-#include "os/random.h"
 #include "remote/far.h"
 #include "remote/inbound.h"
 
@@ -443,7 +442,7 @@ struct tri_link *tri_link_create(struct tr_remote *remote, const char *address)
     link->job.run = on_job;
     link->learn.run = on_learn;
     link->timer.fire = on_timer;
-    tri_assoc_init(&link->assoc, tri_random_u64());
+    tri_assoc_init(&link->assoc, tri_sys_random(remote->sys));
     link->known = tri_remote_known_dialect(remote, address);
     link->configured = link->known != TR_DIALECT_DETECT;
     link->dialect = link->known == TR_DIALECT_DETECT ? TRI_DIALECT_UNKNOWN

@@ -107,6 +107,8 @@ struct tr_remote {
 
     /* Whoever starts and stops the I/O threads. */
     void (*io_stop)(struct tr_remote *remote);
+    /* Where nothing goes on by itself: makes something go on. NULL: threads do. */
+    void (*io_wait)(struct tr_remote *remote);
     void *io_group;
     struct tri_tls *tls;
     bool stopped;

@@ -2,7 +2,6 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "os/clock.h"
-#include "os/random.h"
 #include "remote/activator.h"
 #include "remote/far.h"
 #include "remote/inbound.h"
@@ -215,14 +214,15 @@ static tr_err check(const struct tr_remote_config *c, struct tr_error *error)
     return TR_OK;
 }
 
-static void make_system_id(char text[40])
+static void make_system_id(const struct tr_system *sys, char text[40])
 {
     static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
-    uint8_t bytes[22];
-    tri_random_bytes(bytes, sizeof bytes);
     size_t at = (size_t)snprintf(text, 40, "troupe-");
-    for (size_t i = 0; i < sizeof bytes; i++)
-        text[at++] = digits[bytes[i] & 31];
+    for (uint64_t i = 0, bits = 0; i < 22; i++, bits >>= 5) {
+        if (i % 11 == 0)
+            bits = tri_sys_random(sys);
+        text[at++] = digits[bits & 31];
+    }
     text[at] = '\0';
 }
 
@@ -253,7 +253,7 @@ tr_err tri_remote_create(tr_system *sys, const struct tr_remote_config *given,
                                           .close = close_port,
                                           .destroy = destroy,
                                           .self = remote};
-    make_system_id(remote->system_id);
+    make_system_id(sys, remote->system_id);
     tri_types_init(&remote->types);
     tri_spin_init(&remote->blocked_lock);
     tri_spin_init(&remote->chunk_lock);
@@ -518,13 +518,23 @@ void tri_remote_io_ends(void *self, unsigned number)
 
 /* ---- The end -------------------------------------------------------------------------------------- */
 
+/* The clock that goes on while one waits. */
+static uint64_t wait_clock(const struct tr_remote *remote)
+{
+    return remote->io_wait ? tri_sys_mono_ns(remote->sys) : tri_clock_mono_ns();
+}
+
 /* True when `count` is 0 before the deadline. Manual systems work meanwhile. */
 static bool wait_none(struct tr_remote *remote, const TRI_ATOMIC(uint32_t) *count,
                       uint64_t deadline_ns)
 {
     while (tri_load(count, TRI_ACQUIRE) != 0) {
-        if (tri_clock_mono_ns() >= deadline_ns)
+        if (wait_clock(remote) >= deadline_ns)
             return false;
+        if (remote->io_wait) {
+            remote->io_wait(remote);
+            continue;
+        }
         if (remote->sys->config.manual)
             (void)tr_system_step(remote->sys, 1024);
         tri_thread_yield();
@@ -537,7 +547,7 @@ tr_err tr_remote_stop(tr_remote *remote, unsigned deadline_ms)
     if (remote->stopped)
         return TR_OK;
     remote->stopped = true;
-    uint64_t now = tri_clock_mono_ns();
+    uint64_t now = wait_clock(remote);
     uint64_t deadline = now + (uint64_t)deadline_ms * 1000000u;
     tri_mutex_lock(&remote->table.lock);
     remote->table.leaving = true;
@@ -551,11 +561,11 @@ tr_err tr_remote_stop(tr_remote *remote, unsigned deadline_ms)
     }
     /* A little longer: at the deadline they are cut, which takes a moment. */
     bool left = wait_none(remote, &remote->io_running, deadline + 1000000000u);
-    bool in_time = left && tri_clock_mono_ns() <= deadline + LEAVE_LOOK_NS;
+    bool in_time = left && wait_clock(remote) <= deadline + LEAVE_LOOK_NS;
     if (remote->io_stop)
         remote->io_stop(remote);
     tri_table_close(remote, tr_root(remote->sys));
-    bool ended = wait_none(remote, &remote->fars, tri_clock_mono_ns() + 5000000000u);
+    bool ended = wait_none(remote, &remote->fars, wait_clock(remote) + 5000000000u);
     return in_time && ended ? TR_OK : TR_ETIMEDOUT;
 }
 

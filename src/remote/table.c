@@ -2,7 +2,6 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "core/spawn.h"
-#include "os/random.h"
 #include "remote/far.h"
 #include "troupe/middleware.h"
 
@@ -20,7 +19,8 @@ tr_err tri_table_init(struct tr_remote *remote)
     while (places < remote->config.links_max * 2)
         places *= 2;
     tri_mutex_init(&table->lock);
-    tri_random_bytes(table->key, sizeof table->key);
+    const uint64_t key[2] = {tri_sys_random(remote->sys), tri_sys_random(remote->sys)};
+    memcpy(table->key, key, sizeof table->key);
     table->capacity = CAPACITY_MIN;
     table->address_mask = places - 1;
     table->by_id = tri_calloc(CAPACITY_MIN, sizeof(struct tri_far *));
