@@ -264,7 +264,12 @@ static void on_poke(int sig, siginfo_t *info, void *context)
     uintptr_t pc = pc_of(context);
     /* Relaxed: the kernel's delivery orders it after the store of who sent the signal. */
     if (!tri_load(&t->poked, TRI_RELAXED)) {
-        chain(sig, info, context);
+        /* Not ours; or ours, but sent while the one before was being handled, which took the
+         * word for both. By default this signal does nothing, so the default is nothing to fall
+         * back to: that would take the signal from us, for good and on every thread. */
+        if ((before[sig].sa_flags & SA_SIGINFO) ||
+            (before[sig].sa_handler != SIG_DFL && before[sig].sa_handler != SIG_IGN))
+            chain(sig, info, context);
         return;
     }
     tri_store(&t->poked, 0u, TRI_RELAXED);
