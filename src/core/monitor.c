@@ -68,7 +68,9 @@ static void rescue(struct tri_monitor *m, struct tri_worker *w, struct look *loo
         look->told = true;
         report(sys, w, ms);
     }
-    if (look->replaced || tri_load(&w->lost, TRI_ACQUIRE) == TRI_LOST_NOT)
+    /* Unless it was seen it has not given up its hand-off place, whatever it is counted as. */
+    if (look->replaced || !tri_load(&w->sighted, TRI_ACQUIRE) ||
+        tri_load(&w->lost, TRI_ACQUIRE) == TRI_LOST_NOT)
         return;
     look->replaced = true;
     if (!tri_rescue_replace(w))
@@ -83,11 +85,8 @@ static void look_at(struct tri_monitor *m, uint32_t index)
     struct tri_worker *w = sys->workers[index];
     struct look *look = &m->looks[index];
     uint64_t done = tri_worker_done(w);
-    if (!tri_load(&w->on_duty, TRI_ACQUIRE)) {
-        *look = (struct look){.done = done};
-        return;
-    }
-    if (done != look->done || tri_load(&w->parked, TRI_RELAXED)) {
+    if (done != look->done || tri_load(&w->parked, TRI_RELAXED) ||
+        !tri_load(&w->on_duty, TRI_ACQUIRE)) {
         if (tri_load(&w->sighted, TRI_ACQUIRE)) { /* Its handler was ended, or returned. */
             if (!look->told)
                 report(sys, w, (uint64_t)look->ticks * TICK_NS / 1000000);

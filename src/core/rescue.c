@@ -23,6 +23,8 @@ uint64_t tri_worker_done(const struct tri_worker *w)
 
 /* ---- On the poked thread ------------------------------------------------- */
 
+/* Also when it is lost already, because it took up this handler before it looked whether it was
+ * replaced: then the one in its place gets what waits here. */
 static void give_up(struct tri_worker *w)
 {
     /* This is the only worker, or `alone` was false already: nobody else reads it now. It is
@@ -33,7 +35,8 @@ static void give_up(struct tri_worker *w)
     if (cell)
         tri_sched_push(w, cell);
     /* Release: a spare that comes because of this sees the above. */
-    tri_store(&w->lost, (uint32_t)TRI_LOST_GAVE_UP, TRI_RELEASE);
+    if (tri_load(&w->lost, TRI_RELAXED) == TRI_LOST_NOT)
+        tri_store(&w->lost, (uint32_t)TRI_LOST_GAVE_UP, TRI_RELEASE);
 }
 
 /* In a signal handler, in the middle of code that is not the runtime's. */
@@ -56,7 +59,7 @@ static bool on_poke(void *user, const struct tri_poke *poke)
         memcpy(w->sight.frames, poke->frames, sizeof w->sight.frames);
         tri_store(&w->sighted, true, TRI_RELEASE); /* Pairs with tri_rescue_sight(). */
     }
-    if (!end && tri_load(&w->lost, TRI_RELAXED) == TRI_LOST_NOT)
+    if (!end)
         give_up(w);
     return end;
 }
@@ -99,25 +102,22 @@ void tri_rescue_over(struct tri_worker *w)
     tri_store(&w->sighted, false, TRI_RELAXED);
 }
 
-static bool send_spare(struct tri_worker *w)
+/* A spare whose thread runs, off duty; NULL when none is left. */
+static struct tri_worker *find_spare(struct tr_system *sys)
 {
-    struct tr_system *sys = w->ctx.sys;
-    tri_store(&w->lost, (uint32_t)TRI_LOST_NOT, TRI_RELAXED);
-    /* Before it runs: at rest means that all that are on duty sleep. */
-    tri_fetch_add(&sys->active, 1u, TRI_SEQ_CST);
-    tri_store(&w->on_duty, true, TRI_RELEASE);
-    if (w->started) {
-        tri_park_wake(&w->park);
-        return true;
+    for (uint32_t i = 0; i < sys->worker_count; i++) {
+        struct tri_worker *w = sys->workers[i];
+        if (tri_load(&w->on_duty, TRI_ACQUIRE)) /* Only we set it, so no other is found. */
+            continue;
+        if (!w->started) {
+            char name[24];
+            snprintf(name, sizeof name, "tr-worker-%u", (unsigned)w->ctx.id);
+            w->started = tri_thread_create(&w->thread, name, tri_worker_main, w);
+        }
+        if (w->started)
+            return w;
     }
-    char name[24];
-    snprintf(name, sizeof name, "tr-worker-%u", (unsigned)w->ctx.id);
-    w->started = tri_thread_create(&w->thread, name, tri_worker_main, w);
-    if (!w->started) {
-        tri_store(&w->on_duty, false, TRI_RELAXED);
-        tri_fetch_sub(&sys->active, 1u, TRI_SEQ_CST);
-    }
-    return w->started;
+    return NULL;
 }
 
 bool tri_rescue_replace(struct tri_worker *w)
@@ -126,24 +126,34 @@ bool tri_rescue_replace(struct tri_worker *w)
     uint32_t gave_up = TRI_LOST_GAVE_UP;
     if (tri_load(&w->lost, TRI_ACQUIRE) != gave_up)
         return true; /* It is back, or was replaced. */
-    for (uint32_t i = 0; i < sys->worker_count; i++) {
-        struct tri_worker *spare = sys->workers[i];
-        if (tri_load(&spare->on_duty, TRI_ACQUIRE) || !send_spare(spare))
-            continue;
-        /* From now on everybody fires everybody's timers. */
-        tri_store(&sys->rescued, true, TRI_RELAXED);
-        if (tri_cas_strong(&w->lost, &gave_up, (uint32_t)TRI_LOST_REPLACED, TRI_ACQ_REL,
-                           TRI_RELAXED))
-            return true;
-        /* It came back in that moment, so the spare is one too many. */
-        tri_store(&spare->lost, (uint32_t)TRI_LOST_REPLACED, TRI_RELEASE);
-        tri_park_wake(&spare->park);
-        return true;
+    struct tri_worker *spare = find_spare(sys);
+    if (!spare)
+        return false;
+    /* Before it runs: at rest means that all that are on duty sleep. */
+    tri_fetch_add(&sys->active, 1u, TRI_SEQ_CST);
+    /* Before the spare runs, too: what it does may be what `w` waits for. Were `w` back by the
+     * time we settled this, there would be one too many. */
+    if (!tri_cas_strong(&w->lost, &gave_up, (uint32_t)TRI_LOST_REPLACED, TRI_ACQ_REL,
+                        TRI_RELAXED)) {
+        tri_fetch_sub(&sys->active, 1u, TRI_SEQ_CST);
+        return true; /* It is back. */
     }
-    return false;
+    /* From now on everybody fires everybody's timers. */
+    tri_store(&sys->rescued, true, TRI_RELAXED);
+    tri_store(&spare->lost, (uint32_t)TRI_LOST_NOT, TRI_RELAXED);
+    tri_store(&spare->on_duty, true, TRI_RELEASE); /* Pairs with tri_rescue_await(). */
+    tri_park_wake(&spare->park);
+    return true;
 }
 
 /* ---- Back again ---------------------------------------------------------- */
+
+void tri_rescue_await(struct tri_worker *w)
+{
+    const struct tr_system *sys = w->ctx.sys;
+    while (!tri_load(&w->on_duty, TRI_ACQUIRE) && !tri_load(&sys->quit, TRI_ACQUIRE))
+        (void)tri_park_wait(&w->park, -1);
+}
 
 static void go_off_duty(struct tri_worker *w)
 {
@@ -154,11 +164,13 @@ static void go_off_duty(struct tri_worker *w)
         tri_sched_inject(sys, cell);
     tri_pool_flush(&w->ctx.pool);
     tri_slots_flush(&w->ctx);
+    /* We may have been woken for work that was injected, and our timers run on: another one
+     * that sleeps has to look at both, before the rest can be found to be at rest. */
+    tri_sched_wake_one(sys);
     tri_fetch_sub(&sys->active, 1u, TRI_SEQ_CST);
     /* Release: whoever sends it out again finds it as it is now. */
     tri_store(&w->on_duty, false, TRI_RELEASE);
-    while (!tri_load(&w->on_duty, TRI_ACQUIRE) && !tri_load(&sys->quit, TRI_ACQUIRE))
-        (void)tri_park_wait(&w->park, -1);
+    tri_rescue_await(w);
     w->turns_per_look = 0;
     w->pops = 0;
     w->look_cycles = tri_cycles();

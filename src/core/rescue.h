@@ -39,5 +39,7 @@ void tri_rescue_over(struct tri_worker *w);
 /* The worker itself, back from a handler that took too long: off duty, until it is needed or the
  * system ends, if it was replaced. */
 void tri_rescue_returned(struct tri_worker *w);
+/* The worker itself: waits until it is on duty, or the system ends. */
+void tri_rescue_await(struct tri_worker *w);
 
 #endif

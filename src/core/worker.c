@@ -223,8 +223,9 @@ void tri_worker_main(void *arg)
 {
     struct tri_worker *w = arg;
     struct tr_system *sys = w->ctx.sys;
-    w->look_cycles = tri_cycles();
     tri_rescue_enter(w);
+    tri_rescue_await(w); /* A spare starts off duty. */
+    w->look_cycles = tri_cycles();
     while (!tri_load(&sys->quit, TRI_RELAXED)) {
         if (run_some(w))
             continue;
