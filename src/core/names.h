@@ -16,7 +16,7 @@ tr_pid tri_names_find(struct tri_names *names, const char *name);
 /* The name of an actor, copied; its size, 0 if it has none (any more). */
 size_t tri_names_of(struct tri_names *names, tr_pid pid, char *ret_name, size_t name_size);
 /* Calls `each` for all names, in no order, under the lock: it must not come back here. */
-void tri_names_each(struct tri_names *names,
-                    void (*each)(void *user, const char *name, tr_pid pid), void *user);
+void tri_names_each(struct tri_names *names, void (*each)(void *user, const char *name, tr_pid pid),
+                    void *user);
 
 #endif

@@ -4,15 +4,19 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/asynkron/protoactor-go/remote"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
@@ -93,6 +97,39 @@ func ask(system *actor.ActorSystem, pid *actor.PID, message any) {
 	}
 }
 
+func dial(address string) remote.RemotingClient {
+	conn, err := grpc.Dial(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		panic(err)
+	}
+	return remote.NewRemotingClient(conn)
+}
+
+func list(address, pattern string, match remote.ListProcessesMatchType) {
+	answer, err := dial(address).ListProcesses(context.Background(),
+		&remote.ListProcessesRequest{Pattern: pattern, Type: match})
+	if err != nil {
+		say("listed failed %v", err)
+		return
+	}
+	names := []string{}
+	for _, pid := range answer.Pids {
+		names = append(names, name(pid))
+	}
+	sort.Strings(names)
+	say("listed %s", strings.Join(names, " "))
+}
+
+func diagnose(address, id string) {
+	answer, err := dial(address).GetProcessDiagnostics(context.Background(),
+		&remote.GetProcessDiagnosticsRequest{Pid: actor.NewPID(address, id)})
+	if err != nil {
+		say("diagnosed failed %v", err)
+		return
+	}
+	say("diagnosed %s", answer.DiagnosticsString)
+}
+
 func main() {
 	port, _ := strconv.Atoi(os.Args[1])
 	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
@@ -130,6 +167,11 @@ func main() {
 					say("spawned %d %s", answer.StatusCode, name(answer.Pid))
 				}
 			}()
+		case "list": // what pattern (0 part, 1 exact) instead of an id
+			match, _ := strconv.Atoi(word[2])
+			go list(word[1], word[3], remote.ListProcessesMatchType(match))
+		case "diagnose":
+			go diagnose(word[1], word[2])
 		case "flood": // as many texts as the number says, in order
 			count, _ := strconv.Atoi(word[3])
 			for i := 0; i < count; i++ {

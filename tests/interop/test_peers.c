@@ -31,7 +31,7 @@ static void *read_lines(void *arg)
     while (fgets(line, sizeof line, peer->out)) {
         line[strcspn(line, "\n")] = '\0';
         if (strncmp(line, "ready ", 6) == 0)
-            snprintf(peer->address, sizeof peer->address, "%s", line + 6);
+            snprintf(peer->address, sizeof peer->address, "%.60s", line + 6);
         note("go %s", line);
     }
     return NULL;
@@ -304,6 +304,25 @@ static void they_spawn_ours(void **state)
     await("go answer echo:x");
 }
 
+static void they_ask_what_there_is(void **state)
+{
+    char line[300];
+    (void)state;
+    (void)spawn_echo();
+    order_peer(&go, "list %s 0 e", here());
+    snprintf(line, sizeof line, "go listed echo@%s user@%s", here(), here());
+    await(line);
+    order_peer(&go, "list %s 1 echo", here());
+    snprintf(line, sizeof line, "go listed echo@%s", here());
+    await(line);
+    order_peer(&go, "list %s 2 .*", here());
+    await_begin("go listed failed rpc error: code = Unimplemented");
+    order_peer(&go, "diagnose %s echo", here());
+    await_begin("go diagnosed echo: alive");
+    order_peer(&go, "diagnose %s nobody", here());
+    await("go diagnosed nobody: no such actor");
+}
+
 /* ---- Links come and go ---------------------------------------------------------------------------- */
 
 static void they_are_killed(void **state)
@@ -318,6 +337,22 @@ static void they_are_killed(void **state)
     await("user down peer cannot be reached");
     forget();
     start_peer(&go, port);
+    tell(&c, 'r', there("echo"), "two");
+    await("user echo:two (answer)");
+}
+
+/* A node that does nothing for a while is slow, not lost. */
+static void they_are_frozen(void **state)
+{
+    (void)state;
+    tell(&c, 'r', there("echo"), "one");
+    await("user echo:one (answer)");
+    assert_int_equal(kill(go.pid, SIGSTOP), 0);
+    for (int i = 0; i < 1000; i++)
+        tell(&c, 'r', there("echo"), "quiet");
+    tr_system_run(c.sys);
+    check_accounts(&c, false);
+    assert_int_equal(kill(go.pid, SIGCONT), 0);
     tell(&c, 'r', there("echo"), "two");
     await("user echo:two (answer)");
 }
@@ -382,7 +417,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(our_end_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(they_stop_ours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(they_spawn_ours, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(they_ask_what_there_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(they_are_killed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(they_are_frozen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(they_leave, set_up, tear_down),
         cmocka_unit_test_setup_teardown(we_leave, set_up, tear_down),
         cmocka_unit_test_setup_teardown(all_of_a_flood_arrives, set_up, tear_down),
