@@ -16,6 +16,7 @@
 #include "troupe/codec.h"
 #include "troupe/error.h"
 #include "troupe/event.h"
+#include "troupe/headers.h"
 #include "troupe/message.h"
 #include "troupe/middleware.h"
 #include "troupe/request.h"

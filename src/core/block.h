@@ -17,6 +17,7 @@
 #define TRI_BLOCK_REPLY 8u    /* an answer: `call` names the call it answers */
 #define TRI_BLOCK_POISON 16u  /* no message: the actor ends when it gets here */
 #define TRI_BLOCK_REQUEST 32u /* `call` is set and `from` waits for an answer */
+#define TRI_BLOCK_HEADERS 64u /* sized, with headers behind the body: core/headers.h */
 
 struct tri_block {
     TRI_ATOMIC(struct tri_block *) next; /* mailbox or free list */

@@ -12,6 +12,17 @@
 
 size_t tri_block_size(const struct tri_block *block)
 {
+    size_t size = tri_block_whole_size(block);
+    if (TRI_UNLIKELY(block->flags & TRI_BLOCK_HEADERS)) {
+        uint64_t body_size;
+        memcpy(&body_size, (const char *)(block + 1) + size - sizeof body_size, sizeof body_size);
+        size = body_size;
+    }
+    return size;
+}
+
+size_t tri_block_whole_size(const struct tri_block *block)
+{
     if (!(block->flags & TRI_BLOCK_SIZED))
         return block->type->size;
     if (block->size_class == TRI_POOL_HUGE)

@@ -41,6 +41,8 @@ struct tri_block *tri_block_new_must(struct tr_ctx *ctx, const struct tr_type *t
 /* Frees a block, whatever its flags. */
 void tri_block_release(struct tr_ctx *ctx, struct tri_block *block);
 size_t tri_block_size(const struct tri_block *block);
+/* The same with the headers behind it. */
+size_t tri_block_whole_size(const struct tri_block *block);
 
 /* The slow half of tri_block_free(): shared, counted, huge, or another context's. */
 void tri_block_free_odd(struct tr_ctx *ctx, struct tri_block *block);

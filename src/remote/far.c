@@ -2,6 +2,7 @@
 #include "remote/far.h"
 
 #include "base/alloc.h"
+#include "core/headers.h"
 #include "core/request.h"
 #include "remote/activator.h"
 
@@ -102,6 +103,16 @@ static void overflow(struct tri_far *far, struct tr_ctx *ctx, const struct tri_b
     tri_count(&ctx->counts.dropped_newest, 1);
 }
 
+static uint32_t collect_headers(const struct tri_block *holder,
+                                struct tri_header headers[TR_HEADERS_MAX])
+{
+    struct tr_header header;
+    uint32_t count = 0;
+    for (size_t at = 0; count < TR_HEADERS_MAX && tri_headers_next(holder, &at, &header);)
+        headers[count++] = (struct tri_header){tri_name(header.key), tri_name(header.value)};
+    return count;
+}
+
 /* Whether room has been promised to a message. */
 static bool take_promise(struct tri_link *link)
 {
@@ -150,6 +161,11 @@ static void deliver(struct tri_proxy *proxy, struct tr_ctx *ctx, struct tri_bloc
         }
         out.body = payload;
         out.body_size = (size_t)(writer.at - payload);
+    }
+    struct tri_header headers[TR_HEADERS_MAX];
+    if (TRI_UNLIKELY(holder->flags & TRI_BLOCK_HEADERS)) {
+        out.headers = headers;
+        out.header_count = collect_headers(holder, headers);
     }
     out.must |= take_promise(far->link);
     if (out.target.size == 0) { /* For a future, and not the answer to it. */

@@ -1,6 +1,7 @@
 #include "remote/inbound.h"
 
 #include "base/alloc.h"
+#include "core/headers.h"
 #include "core/log.h"
 #include "core/slots.h"
 #include "remote/far.h"
@@ -86,6 +87,37 @@ static inline tr_pid answerer(const struct tri_arrival *a)
     return tri_far_future(a->link, a->io->ctx);
 }
 
+/* A block for a message with headers. What is above the bounds of headers is left out. */
+static struct tri_block *new_with_headers(struct tr_ctx *ctx, const struct tr_type *type,
+                                          size_t size, struct tri_reader reader)
+{
+    struct tr_header headers[TR_HEADERS_MAX];
+    char texts[TR_HEADERS_SIZE_MAX];
+    size_t at = 0;
+    size_t count = 0;
+    struct tri_header in;
+    tr_err err;
+    while (count < TR_HEADERS_MAX && tri_next_header(&reader, &in, &err)) {
+        if (in.key.size + (size_t)in.value.size + 2 > sizeof texts - at ||
+            (in.key.size == 0 && in.value.size == 0) ||
+            (in.key.size && memchr(in.key.at, 0, in.key.size)) ||
+            (in.value.size && memchr(in.value.at, 0, in.value.size)))
+            continue;
+        headers[count].key = &texts[at];
+        if (in.key.size)
+            memcpy(&texts[at], in.key.at, in.key.size);
+        at += in.key.size;
+        texts[at++] = '\0';
+        headers[count++].value = &texts[at];
+        if (in.value.size)
+            memcpy(&texts[at], in.value.at, in.value.size);
+        at += in.value.size;
+        texts[at++] = '\0';
+    }
+    void *body = tr_msg_new_headers(ctx, type, size, headers, count);
+    return body ? tri_block_of(body) : NULL;
+}
+
 static void arrive_message(const struct tri_arrival *a, const struct tr_type *type)
 {
     const struct tri_envelope_in *in = a->in;
@@ -96,7 +128,9 @@ static void arrive_message(const struct tri_arrival *a, const struct tr_type *ty
         tri_control_reject(a);
         return;
     }
-    struct tri_block *block = tri_block_new(ctx, type, size, false);
+    bool plain = in->headers.at == in->headers.end;
+    struct tri_block *block = TRI_LIKELY(plain) ? tri_block_new(ctx, type, size, false)
+                                                : new_with_headers(ctx, type, size, in->headers);
     if (TRI_UNLIKELY(!block)) {
         tri_send_refused(ctx, a->to, type);
         tri_control_dead_letter(a);

@@ -90,6 +90,8 @@ struct tri_outgoing {
     const struct tr_codec *codec; /* NULL: the body is encoded already */
     const void *body;
     size_t body_size;
+    const struct tri_header *headers;
+    uint32_t header_count;
     bool letter; /* one of the accounts */
     bool must;   /* finds room where others are refused */
 };

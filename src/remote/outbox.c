@@ -1,5 +1,6 @@
 /* What is queued for a peer: remote/link.h. */
 #include "base/alloc.h"
+#include "core/headers.h"
 #include "remote/far.h"
 
 /* Chunks that are kept for the next message. */
@@ -10,6 +11,8 @@
 #define MESSAGE_MAX ((size_t)4000000)
 /* Room for an envelope and its entries in the tables, beside the payload. */
 #define ENVELOPE_ROOM ((size_t)4096)
+/* Beside a header's texts: tags and sizes. */
+#define HEADER_ROOM 24u
 /* Beside the queue's bound, for what must not be refused. */
 #define MUST_FACTOR 2u
 
@@ -196,7 +199,9 @@ static enum tri_batch_result add(struct tri_batch *batch, const struct tri_outgo
                                  .target_request_id = out->target_request_id,
                                  .codec = out->codec,
                                  .body = out->body,
-                                 .body_size = out->body_size};
+                                 .body_size = out->body_size,
+                                 .headers = out->headers,
+                                 .header_count = out->header_count};
     if (!tr_pid_is_nobody(out->from) || out->sender_id.size) {
         e.sender_request_id = call_number(out);
         e.sender = tri_batch_find(batch, &batch->senders, sender_key(out));
@@ -366,6 +371,8 @@ enum tri_put tri_outbox_put(struct tri_link *link, struct tr_ctx *ctx,
         if (size == 0 || size > LARGE_BODY)
             size = out->codec->encoded_size(out->body, out->body_size);
     }
+    for (uint32_t i = 0; TRI_UNLIKELY(i < out->header_count); i++)
+        size += (size_t)out->headers[i].key.size + out->headers[i].value.size + HEADER_ROOM;
     enum tri_put put = size > LARGE_BODY || size + ENVELOPE_ROOM > link->remote->config.batch_bytes
                            ? put_large(link, ctx, out, size, &call)
                            : put_usual(link, ctx, out, &call);
@@ -406,11 +413,16 @@ static struct tri_chunk *translate(struct tri_link *link, struct tri_chunk *old)
         return NULL;
     }
     while (tri_batch_next(reader, &in, &err)) {
-        struct tri_envelope_out e = {.target_request_id = in.target_request_id,
+        struct tri_header headers[TR_HEADERS_MAX];
+        struct tri_envelope_out e = {.headers = headers,
+                                     .target_request_id = in.target_request_id,
                                      .sender_request_id = in.sender_request_id,
                                      .body = in.payload,
                                      .body_size = in.payload_size,
                                      .sender = -1};
+        while (e.header_count < TR_HEADERS_MAX &&
+               tri_next_header(&in.headers, &headers[e.header_count], &err))
+            e.header_count++;
         uint64_t type_key = (uint64_t)(in.type - reader->types) + 1;
         uint64_t target_key = (uint64_t)(in.target - reader->targets) + 1;
         uint64_t key = in.sender ? (uint64_t)(in.sender - reader->senders) + 1 : 0;

@@ -149,6 +149,13 @@ static void messages_arrive(void **state)
     assert_int_equal(link.state, TR_LINK_UP);
 }
 
+static void headers_come_along(void **state)
+{
+    (void)state;
+    tell(&c, 'h', there("echo"), "hello");
+    await("go echo header green");
+}
+
 static void requests_are_answered(void **state)
 {
     (void)state;
@@ -406,6 +413,7 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(messages_arrive, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(headers_come_along, set_up, tear_down),
         cmocka_unit_test_setup_teardown(requests_are_answered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(requests_to_nobody_fail, set_up, tear_down),
         cmocka_unit_test_setup_teardown(their_end_is_told, set_up, tear_down),

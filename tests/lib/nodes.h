@@ -98,6 +98,8 @@ static tr_err echo_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
     snprintf(answer.text, sizeof answer.text, "echo:%.100s", w->text);
     tr_reply_to_(ctx, tr_caller_of(ctx), &words_type, &answer, sizeof answer);
     note("echo %s", w->text);
+    if (tr_header(ctx, "color"))
+        note("echo header %s", tr_header(ctx, "color"));
     return TR_OK;
 }
 
@@ -106,7 +108,8 @@ static const struct tr_actor echo_actor = {.name = "echo", .receive = echo_recei
 /* What a test tells its actor to do. */
 struct order {
     tr_pid to;
-    char what; /* s: send, r: request, w: watch, u: unwatch, l: link, t: touch, p: spawn */
+    char
+        what; /* s: send, h: with headers, r: request, w: watch, u: unwatch, l: link, t: touch, p: spawn */
     char text[120];
     char address[64];
 };
@@ -123,6 +126,15 @@ static tr_err on_order(tr_ctx *ctx, const struct order *order)
     case 'r':
         (void)tr_request_(ctx, order->to, 10000, &words_type, &w, sizeof w);
         break;
+    case 'h': {
+        const struct tr_header headers[] = {{"size", "large"}, {"color", "green"}};
+        struct words *body = tr_msg_new_headers(ctx, &words_type, sizeof w, headers, 2);
+        if (!body)
+            return TR_ENOMEM;
+        *body = w;
+        tr_send_take(ctx, order->to, body);
+        break;
+    }
     case 'w':
         tr_watch(ctx, order->to);
         break;

@@ -38,6 +38,18 @@ static void messages_arrive(void **state)
     await("user echo:hello"); /* A plain answer to a plain message, without a look-up. */
 }
 
+static void headers_come_along(void **state)
+{
+    (void)state;
+    tr_pid here = spawn_echo(&a);
+    (void)spawn_echo(&b);
+    tell(&a, 'h', here, "at home");
+    await("echo at home\necho header green");
+    forget();
+    tell(&a, 'h', far(&a, &b, "echo"), "abroad");
+    await("echo abroad\necho header green");
+}
+
 static void requests_are_answered(void **state)
 {
     (void)state;
@@ -174,6 +186,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(messages_arrive, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(headers_come_along, set_up, tear_down),
         cmocka_unit_test_setup_teardown(requests_are_answered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_are_looked_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ends_are_told, set_up, tear_down),
