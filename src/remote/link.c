@@ -394,6 +394,9 @@ static void on_timer(struct tri_wire_timer *timer)
 static void on_job(struct tri_wire_job *job)
 {
     struct tri_link *link = TRI_CONTAINER_OF(job, struct tri_link, job);
+    tri_spin_lock(&link->lock);
+    link->queued = false; /* From here on it may be posted anew. */
+    tri_spin_unlock(&link->lock);
     link->used_ns = now_of(link);
     if (link->assoc.state == TRI_ASSOC_SHUT)
         give_up(link); /* What slipped in. */
@@ -406,8 +409,10 @@ static void on_job(struct tri_wire_job *job)
 static void on_learn(struct tri_wire_job *job)
 {
     struct tri_link *link = TRI_CONTAINER_OF(job, struct tri_link, learn);
-    /* Acquire pairs with the release in tri_link_learn(). */
-    enum tr_dialect dialect = (enum tr_dialect)tri_load(&link->learned, TRI_ACQUIRE);
+    /* Sequentially consistent, as in tri_link_learn(): either it sees this and posts again, or the
+     * load below sees what it has learned. */
+    tri_store(&link->learn_queued, false, TRI_SEQ_CST);
+    enum tr_dialect dialect = (enum tr_dialect)tri_load(&link->learned, TRI_SEQ_CST);
     if (link->configured || link->known == dialect || dialect == TR_DIALECT_DETECT)
         return;
     link->known = dialect;
@@ -418,9 +423,9 @@ static void on_learn(struct tri_wire_job *job)
 void tri_link_learn(struct tri_link *link, enum tr_dialect dialect)
 {
     uint32_t none = 0;
-    /* One at a time: the job is posted only by who changed it from nothing. */
     if (tri_load(&link->learned, TRI_RELAXED) == 0 &&
-        tri_cas_strong(&link->learned, &none, (uint32_t)dialect, TRI_RELEASE, TRI_RELAXED))
+        tri_cas_strong(&link->learned, &none, (uint32_t)dialect, TRI_SEQ_CST, TRI_RELAXED) &&
+        !tri_xchg(&link->learn_queued, true, TRI_SEQ_CST))
         link->io->wire->post(link->io->wire->self, &link->learn);
 }
 

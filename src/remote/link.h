@@ -30,7 +30,8 @@ struct tri_link {
 
     /* The outbox: under `lock`. */
     struct tri_spin lock;
-    bool posted; /* the job is on its way, or a flush will follow */
+    bool posted; /* a flush will come, so nobody else need ask for one */
+    bool queued; /* the job is on its way */
     bool shut;   /* takes nothing any more */
     enum tri_dialect dialect;
     struct tri_chunk *open;
@@ -55,6 +56,7 @@ struct tri_link {
     bool configured;              /* the dialect was not found out, but given */
     enum tr_dialect known;        /* as given, or found out; TR_DIALECT_DETECT: not yet */
     TRI_ATOMIC(uint32_t) learned; /* what other threads found out: enum tr_dialect */
+    TRI_ATOMIC(bool) learn_queued;
     struct tri_wire_job learn;
     char member_id[64]; /* of whom we were accepted by; "" before */
     uint64_t used_ns;

@@ -304,8 +304,8 @@ static bool has_room(const struct tri_link *link, bool must)
 /* Under the lock; true if the I/O thread is to be called. */
 static bool wake(struct tri_link *link)
 {
-    bool was = link->posted;
-    link->posted = true;
+    bool was = link->posted || link->queued;
+    link->posted = link->queued = true;
     return !was;
 }
 

@@ -65,7 +65,7 @@ static inline void await_text(const char *whole)
 static inline void await(const char *line)
 {
     char whole[300];
-    snprintf(whole, sizeof whole, "\n%s\n", line);
+    snprintf(whole, sizeof whole, "\n%.290s\n", line);
     await_text(whole);
 }
 
@@ -73,7 +73,7 @@ static inline void await(const char *line)
 static inline void await_begin(const char *begin)
 {
     char whole[300];
-    snprintf(whole, sizeof whole, "\n%s", begin);
+    snprintf(whole, sizeof whole, "\n%.290s", begin);
     await_text(whole);
 }
 
