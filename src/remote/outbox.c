@@ -304,9 +304,10 @@ static bool has_room(const struct tri_link *link, bool must)
 /* Under the lock; true if the I/O thread is to be called. */
 static bool wake(struct tri_link *link)
 {
-    bool was = link->posted || link->queued;
-    link->posted = link->queued = true;
-    return !was;
+    bool call = !link->posted && !link->queued;
+    link->posted = true;
+    link->queued |= call;
+    return call;
 }
 
 static enum tri_put put_large(struct tri_link *link, struct tr_ctx *ctx,
