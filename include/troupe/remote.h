@@ -178,6 +178,10 @@ struct tr_remote_listing {
 };
 TR_API extern const struct tr_type tr_remote_listing_type;
 
+/* Reads the files of `tls` anew, for connections from now on; on failure all stays as it was.
+ * TR_ENOTSUP without TLS, else the errors of tr_remote_start(). */
+TR_API TR_MUST_USE tr_err tr_remote_reload_tls(tr_remote *remote, struct tr_error *error);
+
 /* Peers of that system id are refused from now on, and what they send is not taken. TR_EFULL. */
 TR_API TR_MUST_USE tr_err tr_remote_block(tr_remote *remote, const char *system_id);
 

@@ -62,6 +62,13 @@ static tr_err make_tls(struct tr_remote *remote, const struct tr_remote_tls *tls
     return tri_tls_create(&config, &remote->tls, error);
 }
 
+tr_err tr_remote_reload_tls(tr_remote *remote, struct tr_error *error)
+{
+    if (!remote->tls)
+        return tri_error_set(error, TR_ENOTSUP, 0, "this node has no TLS, or has left");
+    return tri_tls_reload(remote->tls, error);
+}
+
 static tr_err start_io(struct tr_remote *remote, const struct tr_remote_config *config,
                        struct tr_error *error)
 {
