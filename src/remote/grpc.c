@@ -157,7 +157,8 @@ void tri_grpc_unescape(const uint8_t *text, size_t size, char *to, size_t to_siz
             c = (uint8_t)(digit(text[i + 1]) << 4 | digit(text[i + 2]));
             i += 2;
         }
-        to[n++] = c < 0x20 || c == 0x7F ? '?' : (char)c; /* For a line of a log. */
+        bool control = c < 0x20 || c == 0x7F; /* It is for a line of a log. */
+        to[n++] = (char)(control ? (uint8_t)'?' : c);
     }
     to[n] = '\0';
 }

@@ -50,19 +50,20 @@ void tri_stages_fini(struct tri_stages *stages)
     stages->count = 0;
 }
 
-static void append(struct tri_out *out, uint8_t *bytes, size_t size)
+static void append(struct tri_out *out, const uint8_t *bytes, size_t size)
 {
     struct iovec *iov = out->stage->iov;
     out->appended += size;
     if (out->iov_count > out->iov_at) {
         struct iovec *last = &iov[out->iov_count - 1];
-        if ((uint8_t *)last->iov_base + last->iov_len == bytes) {
+        if ((const uint8_t *)last->iov_base + last->iov_len == bytes) {
             last->iov_len += size;
             return;
         }
     }
     TRI_ASSERT(out->iov_count < TRI_STAGE_IOV);
-    iov[out->iov_count++] = (struct iovec){.iov_base = bytes, .iov_len = size};
+    iov[out->iov_count++] = (struct iovec){.iov_base = (uint8_t *)bytes,
+                                           .iov_len = size}; /* sendmsg() does not write to it. */
 }
 
 void tri_out_copy(struct tri_out *out, const void *bytes, size_t size)
@@ -81,7 +82,7 @@ void tri_out_part(struct tri_out *out, const uint8_t *bytes, size_t size)
     if (size <= TRI_COPY_MAX)
         tri_out_copy(out, bytes, size);
     else
-        append(out, (uint8_t *)bytes, size); /* writev() does not write to it. */
+        append(out, bytes, size);
 }
 
 void tri_out_ends(struct tri_out *out, struct tri_buffer *buffer, enum tri_buffer_fate fate)

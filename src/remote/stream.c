@@ -302,6 +302,7 @@ static bool is_all(const struct tri_stream *stream, size_t length)
     return left == length;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the type is nghttp2's. */
 ssize_t tri_stream_plan(nghttp2_session *h2, int32_t id, uint8_t *buffer, size_t length,
                         uint32_t *ret_flags, nghttp2_data_source *source, void *user)
 {
