@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "remote/reflection.h"
 
 #include <string.h>
 
@@ -166,5 +167,9 @@ const struct tri_wire_events *tri_services_accept(struct tri_hub *hub, struct tr
         return health(hub, stream, false, ret_user);
     if (strcmp(path, "/grpc.health.v1.Health/Watch") == 0)
         return health(hub, stream, true, ret_user);
+    /* Two names for the same: older tools know only the second. */
+    if (strcmp(path, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo") == 0 ||
+        strcmp(path, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo") == 0)
+        return &tri_reflection_events;
     return NULL;
 }
