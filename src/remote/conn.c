@@ -214,6 +214,8 @@ static void begin_http(struct tri_conn *conn)
     struct tri_session *session = &conn->session;
     enter(conn, TRI_CONN_OPEN);
     tr_err err = tri_session_begin(session, &conn->loop->hub, session->server);
+    if (err == TR_OK && session->server && conn->loop->refusing)
+        tri_session_refuse(session);
     if (err == TR_OK && conn->dialled && !conn->dialled->h2_closed)
         err = tri_stream_call(conn->dialled, conn->authority);
     if (err != TR_OK)
@@ -265,7 +267,9 @@ static void read_error(struct tri_conn *conn, ssize_t n)
 {
     int status = conn->state < TRI_CONN_OPEN && !conn->session.server ? TRI_WIRE_UNREACHABLE
                                                                       : TRI_WIRE_LOST;
-    if (n == 0)
+    if (n == 0 && conn->session.last_words[0])
+        tri_conn_lose(conn, status, "the peer ended the connection: %s", conn->session.last_words);
+    else if (n == 0)
         tri_conn_lose(conn, status, "the peer closed the connection");
     else
         tri_conn_lose(conn, status, "reading failed: %s", strerror(errno));
@@ -455,7 +459,12 @@ static void end_if_over(struct tri_conn *conn)
         return;
     /* Streams that are still there are lost, but the socket stays for a moment. */
     enter(conn, TRI_CONN_LINGERING);
-    tri_session_lose(session, TRI_WIRE_LOST, "the connection ended with an error of HTTP/2");
+    char text[TRI_TEXT_SIZE];
+    (void)snprintf(text, sizeof text, "%s%s",
+                   session->last_words[0] ? "the peer ended the connection: "
+                                          : "the peer broke the rules of HTTP/2",
+                   session->last_words);
+    tri_session_lose(session, TRI_WIRE_LOST, text);
     (void)shutdown(conn->fd, SHUT_WR);
 }
 

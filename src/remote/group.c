@@ -229,6 +229,7 @@ void tri_io_set_serving(struct tri_io_group *group, bool serving)
 static void refuse(struct tri_wire_job *job)
 {
     struct tri_loop *loop = noticed(job);
+    loop->refusing = true;
     if (loop->number == 0)
         end_listening(loop->group);
     for (struct tri_conn *conn = loop->conns; conn; conn = conn->next) {

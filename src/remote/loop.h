@@ -81,6 +81,7 @@ struct tri_loop {
     struct tri_io_group *group;
     unsigned number;
     bool stopping;
+    bool refusing; /* no new calls */
     struct tri_wire_job stop;
     struct tri_thread thread;
 };

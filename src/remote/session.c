@@ -4,11 +4,15 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The window of the connection; its bytes are given back as they come, so it only has to cover
  * the way there and back. */
 #define CONNECTION_WINDOW (8 << 20)
+
+/* Probing finds that windows suffice: it does not have to know that again at once. */
+#define PROBE_EVERY_NS 100000000u
 
 /* Tokens for frames that are cheap to send and not to answer: pings, settings, resets, priorities
  * and DATA without data. A frame of DATA, either way, earns one: gRPC pings along with data. */
@@ -39,6 +43,42 @@ static void *h2_realloc(void *p, size_t size, void *user)
 {
     (void)user;
     return tri_realloc(p, size);
+}
+
+/* ---- Windows ------------------------------------------------------------- */
+
+static const uint8_t probe_mark[8] = "troupe-w";
+
+/* Servers only: the other way there is little data, and Go's servers count their clients' pings. */
+static void probe(struct tri_session *session, size_t size)
+{
+    uint64_t now = session->hub->wire->now_ns(session->hub->wire->self);
+    session->probe_bytes += size;
+    if (!session->server || session->probing || now < session->probe_ns ||
+        (size_t)session->window >= session->hub->limits->window_max)
+        return;
+    session->probing = nghttp2_submit_ping(session->h2, NGHTTP2_FLAG_NONE, probe_mark) == 0;
+    session->probe_bytes = 0;
+}
+
+/* The ping is back. Where most of a window came meanwhile, the window is what limits the peer. */
+static void probed(struct tri_session *session)
+{
+    size_t window = (size_t)session->window * 2, most = session->hub->limits->window_max;
+    session->probing = false;
+    if (session->probe_bytes * 3 < (uint64_t)session->window * 2) {
+        session->probe_ns = session->hub->wire->now_ns(session->hub->wire->self) + PROBE_EVERY_NS;
+        return;
+    }
+    session->window = (int32_t)(window < most ? window : most);
+    if (session->window > CONNECTION_WINDOW)
+        (void)nghttp2_session_set_local_window_size(session->h2, NGHTTP2_FLAG_NONE, 0,
+                                                    session->window);
+    for (struct tri_stream *stream = session->streams; stream; stream = stream->next) {
+        if (!stream->h2_closed && !stream->ending)
+            (void)nghttp2_session_set_local_window_size(session->h2, NGHTTP2_FLAG_NONE, stream->id,
+                                                        session->window);
+    }
 }
 
 /* ---- What nghttp2 tells -------------------------------------------------- */
@@ -123,6 +163,9 @@ static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, voi
     stream->server = true;
     stream->id = session->last_id = frame->hd.stream_id;
     (void)nghttp2_session_set_stream_user_data(h2, stream->id, stream);
+    if (session->window > (int32_t)TRI_WINDOW_FIRST)
+        (void)nghttp2_session_set_local_window_size(h2, NGHTTP2_FLAG_NONE, stream->id,
+                                                    session->window);
     return 0;
 }
 
@@ -140,14 +183,28 @@ static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint
                : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
+static void keep_last_words(struct tri_session *session, const nghttp2_goaway *goaway)
+{
+    char text[64];
+    size_t size = goaway->opaque_data_len < 63 ? goaway->opaque_data_len : 63;
+    tri_grpc_unescape(goaway->opaque_data, size, text, sizeof text);
+    (void)snprintf(session->last_words, sizeof session->last_words, "%s%s%s",
+                   nghttp2_http2_strerror(goaway->error_code), size > 0 ? ", " : "", text);
+}
+
 static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *user)
 {
     struct tri_session *session = user;
     struct tri_stream *stream = stream_of(h2, frame->hd.stream_id);
     if (frame->hd.type == NGHTTP2_SETTINGS && !(frame->hd.flags & NGHTTP2_FLAG_ACK))
         session->settled = true;
-    if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK))
+    if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK)) {
         session->pinged = false;
+        if (session->probing && memcmp(frame->ping.opaque_data, probe_mark, 8) == 0)
+            probed(session);
+    }
+    if (frame->hd.type == NGHTTP2_GOAWAY)
+        keep_last_words(session, &frame->goaway);
     if (!stream)
         return 0;
     if (frame->hd.type == NGHTTP2_HEADERS) {
@@ -165,8 +222,8 @@ static int on_data(nghttp2_session *h2, uint8_t flags, int32_t id, const uint8_t
                    void *user)
 {
     (void)flags;
-    (void)user;
     struct tri_stream *stream = stream_of(h2, id);
+    probe(user, size);
     /* Fatal errors only, which the next call of nghttp2 reports again. */
     (void)nghttp2_session_consume_connection(h2, size);
     if (stream)
@@ -285,6 +342,7 @@ tr_err tri_session_begin(struct tri_session *session, struct tri_hub *hub, bool 
     nghttp2_option_set_stream_reset_rate_limit(option, CHEAP_BURST, CHEAP_PER_SECOND);
     session->hub = hub;
     session->server = server;
+    session->window = TRI_WINDOW_FIRST;
     session->cheap_left = CHEAP_BURST;
     session->cheap_ns = session->heard_ns = hub->wire->now_ns(hub->wire->self);
     int rv = server

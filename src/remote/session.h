@@ -116,7 +116,12 @@ struct tri_session {
     bool refusing;     /* a last GOAWAY is out */
     bool large_frames; /* the peer has been told that it may send them */
     int32_t last_id;   /* of the last stream that the peer has opened */
-    bool pinged;       /* an acknowledgement is awaited */
+    /* How much comes while a ping goes there and back: what windows have to let through. */
+    bool probing;
+    uint64_t probe_bytes, probe_ns;
+    int32_t window;      /* of streams */
+    char last_words[96]; /* of a peer that said why it goes; or empty */
+    bool pinged;         /* an acknowledgement is awaited */
     uint64_t pinged_ns, heard_ns;
     /* Frames that cost us more than their sender: a bucket of tokens. */
     uint64_t cheap_ns;
