@@ -222,12 +222,11 @@ struct echo {
     uint8_t bytes[PING];
 };
 static struct tri_wire *server_wire;
-static struct echo echo;
 
 static void echo_released(struct tri_buffer *buffer, enum tri_buffer_fate fate)
 {
-    (void)buffer;
     (void)fate;
+    free(TRI_CONTAINER_OF(buffer, struct echo, buffer));
 }
 
 static void server_message(void *user, struct tri_stream *from, const uint8_t *data, size_t size)
@@ -236,11 +235,14 @@ static void server_message(void *user, struct tri_stream *from, const uint8_t *d
     received++;
     if (!trips)
         return;
-    memcpy(echo.bytes, data, size);
-    echo.buffer.part[0].at = echo.bytes;
-    echo.buffer.part[0].size = size;
-    echo.buffer.release = echo_released;
-    server_wire->send(from, &echo.buffer);
+    struct echo *echo = malloc(sizeof *echo);
+    if (!echo)
+        die("malloc");
+    memcpy(echo->bytes, data, size);
+    echo->buffer = (struct tri_buffer){.release = echo_released};
+    echo->buffer.part[0].at = echo->bytes;
+    echo->buffer.part[0].size = size;
+    server_wire->send(from, &echo->buffer);
 }
 
 static void server_ended(void *user, struct tri_stream *from)
@@ -320,6 +322,85 @@ static uint64_t wire_run(struct pair *pair, size_t size, bool trip, uint64_t end
     return sent;
 }
 
+/* ---- Links that are idle ------------------------------------------------- */
+
+#define IDLE_LINKS 1000u
+
+static uint64_t idle_opened;
+static struct tri_stream *idle[IDLE_LINKS];
+
+static size_t resident(void)
+{
+    unsigned long pages = 0, used = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!file || fscanf(file, "%lu %lu", &pages, &used) != 2) /* NOLINT(cert-err34-c): numbers */
+        die("/proc/self/statm");
+    (void)fclose(file);
+    return used * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* A link counts when its first message has come back: all that a link ever needs is there. */
+static void idle_answer(void *user, struct tri_stream *from, const uint8_t *data, size_t size)
+{
+    (void)user;
+    (void)from;
+    (void)data;
+    (void)size;
+    if (++idle_opened == IDLE_LINKS)
+        tri_park_wake(&done);
+}
+
+static void idle_open(void *user, struct tri_stream *opened)
+{
+    (void)user;
+    stream = opened;
+    send_one();
+}
+
+static void idle_closed(void *user, struct tri_stream *closed, int status, const char *text)
+{
+    (void)user;
+    (void)closed;
+    (void)status;
+    (void)text;
+    if (--idle_opened == 0)
+        tri_park_wake(&done);
+}
+
+static const struct tri_wire_events idle_events = {
+    .opened = idle_open, .message = idle_answer, .closed = idle_closed};
+
+static void idle_job(struct tri_wire_job *job)
+{
+    (void)job;
+    for (unsigned i = 0; i < IDLE_LINKS; i++)
+        idle[i] = client_wire->dial(client_wire->self, dial_to, "/bench/Sink", &idle_events, NULL);
+}
+
+static void idle_end_job(struct tri_wire_job *job)
+{
+    (void)job;
+    for (unsigned i = 0; i < IDLE_LINKS; i++)
+        client_wire->end(idle[i], 0, NULL);
+}
+
+static void measure_idle(struct pair *pair)
+{
+    struct tri_wire_job opens = {.run = idle_job}, ends = {.run = idle_end_job};
+    client_wire = tri_io_wire(pair->client, 0);
+    dial_to = pair->address;
+    message_size = PING;
+    trips = true;
+    size_t before = resident();
+    client_wire->post(client_wire->self, &opens);
+    (void)tri_park_wait(&done, -1);
+    size_t after = resident();
+    printf("%-30s %8.1f KiB a link, both ends of %u links\n", "memory of idle links",
+           (double)(after > before ? after - before : 0) / 1024 / IDLE_LINKS, IDLE_LINKS);
+    client_wire->post(client_wire->self, &ends);
+    (void)tri_park_wait(&done, -1);
+}
+
 /* ---- Rounds -------------------------------------------------------------- */
 
 static int by_rate(const void *a, const void *b)
@@ -389,6 +470,7 @@ int main(int argc, char **argv)
                    r.cpu_ns * r.messages_per_s / r.bytes_per_s,
                    r.bytes_per_s / base[rounds / 2].bytes_per_s);
     }
+    measure_idle(&plain);
     tri_io_destroy(plain.client);
     tri_io_destroy(plain.server);
     tri_io_destroy(secure.client);
