@@ -11,7 +11,7 @@ struct tri_link *tri_control_link(struct tri_link *link, struct tri_name address
     if (address.size == 0 || link->address[0] == '$' ||
         tri_name_equal(address, tri_name(link->address)))
         return link;
-    return tri_table_link(link->remote, address, &err);
+    return tri_table_link(link->remote, address, false, &err);
 }
 
 static bool allowed(const struct tri_arrival *a, unsigned what)

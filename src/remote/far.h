@@ -45,9 +45,11 @@ struct tri_far {
 tr_err tri_table_init(struct tr_remote *remote);
 void tri_table_fini(struct tr_remote *remote);
 
-/* The link to an address; made if need be. NULL and *ret_err: TR_EDENIED, TR_EFULL, TR_ENOMEM,
+/* The link to an address; made if need be. `admitted`: whoever is there has shown a name that is
+ * allowed, so the address need not be. NULL and *ret_err: TR_EDENIED, TR_EFULL, TR_ENOMEM,
  * TR_ECLOSING, TR_EINVAL. Any thread. */
-struct tri_link *tri_table_link(struct tr_remote *remote, struct tri_name address, tr_err *ret_err);
+struct tri_link *tri_table_link(struct tr_remote *remote, struct tri_name address, bool admitted,
+                                tr_err *ret_err);
 /* The same if it is there already. */
 struct tri_link *tri_table_find(struct tr_remote *remote, struct tri_name address);
 /* Calls `each` for all links to the node with that member id, under the lock. */

@@ -286,7 +286,7 @@ static struct tri_link *client_link(struct tri_inbound *in, tr_err *ret_err)
 {
     char address[sizeof in->member_id + 16];
     snprintf(address, sizeof address, "$client/%s", in->member_id);
-    struct tri_link *link = tri_table_link(in->io->remote, tri_name(address), ret_err);
+    struct tri_link *link = tri_table_link(in->io->remote, tri_name(address), true, ret_err);
     if (link && (link->io != in->io || link->client)) {
         *ret_err = TR_EEXIST;
         return NULL;
@@ -326,7 +326,7 @@ static void on_connect(struct tri_inbound *in, const struct tri_remote_message *
         return;
     }
     struct tri_link *link = in->client ? client_link(in, &err)
-                                       : tri_table_link(remote, request.address, &err);
+                                       : tri_table_link(remote, request.address, true, &err);
     if (!link) {
         refuse(in, tr_strerror(err), false);
         return;

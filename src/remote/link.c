@@ -225,8 +225,13 @@ static void shut(struct tri_link *link)
 
 static void on_opened(void *user, struct tri_stream *stream)
 {
-    (void)stream;
-    tri_link_event(user, TRI_ASSOC_OPENED);
+    struct tri_link *link = user;
+    struct tri_wire *wire = link->io->wire;
+    /* It may be known only because its certificate has such a name. */
+    if (tri_remote_peer_allowed(link->remote, link->address, wire->peer_names(stream)))
+        tri_link_event(link, TRI_ASSOC_OPENED);
+    else
+        wire->end(stream, TRI_WIRE_CANCELLED, "the peer shows no name that is allowed");
 }
 
 static void on_writable(void *user, struct tri_stream *stream)

@@ -28,7 +28,7 @@ static tr_pid resolve(void *self, struct tr_ctx *ctx, const char *address, const
         return tr_nobody(TR_EINVAL);
     if (tri_remote_is_own(remote, name))
         return tri_id_find(ctx, tri_name(id));
-    struct tri_link *link = tri_table_link(remote, name, &err);
+    struct tri_link *link = tri_table_link(remote, name, false, &err);
     return link ? tri_far_get(link, ctx, tri_name(id), true) : tr_nobody(err);
 }
 

@@ -90,7 +90,7 @@ static bool is_address(struct tri_name address)
     return port > 0 && port <= 65535;
 }
 
-static struct tri_link *make_link(struct tr_remote *remote, struct tri_name address,
+static struct tri_link *make_link(struct tr_remote *remote, struct tri_name address, bool admitted,
                                   struct tri_link **place, tr_err *ret_err)
 {
     struct tri_table *table = &remote->table;
@@ -101,7 +101,7 @@ static struct tri_link *make_link(struct tr_remote *remote, struct tri_name addr
     if (table->leaving || table->link_count >= remote->config.links_max)
         return NULL;
     *ret_err = TR_EDENIED;
-    if (text[0] != '$' && !tri_remote_peer_allowed(remote, text, NULL))
+    if (!admitted && text[0] != '$' && !tri_remote_peer_allowed(remote, text, NULL))
         return NULL;
     *ret_err = TR_ENOMEM;
     struct tri_link *link = tri_link_create(remote, text);
@@ -114,7 +114,8 @@ static struct tri_link *make_link(struct tr_remote *remote, struct tri_name addr
     return link;
 }
 
-struct tri_link *tri_table_link(struct tr_remote *remote, struct tri_name address, tr_err *ret_err)
+struct tri_link *tri_table_link(struct tr_remote *remote, struct tri_name address, bool admitted,
+                                tr_err *ret_err)
 {
     *ret_err = TR_EINVAL;
     if (!is_address(address))
@@ -125,7 +126,7 @@ struct tri_link *tri_table_link(struct tr_remote *remote, struct tri_name addres
     if (link)
         *ret_err = remote->table.closed ? TR_ECLOSING : TR_OK;
     else
-        link = make_link(remote, address, place, ret_err);
+        link = make_link(remote, address, admitted, place, ret_err);
     tri_mutex_unlock(&remote->table.lock);
     return *ret_err ? NULL : link;
 }

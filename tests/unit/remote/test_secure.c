@@ -101,6 +101,7 @@ static void names_may_be_asked_for(void **state)
 {
     (void)state;
     static const char *const allowed[] = {"spiffe://shop/b", "127.0.0.1:*", NULL};
+    static const char *const only_a[] = {"spiffe://shop/a", NULL};
     static const char *const only_b[] = {"spiffe://shop/b", NULL};
     forget();
     struct node a = start_node(
@@ -109,6 +110,12 @@ static void names_may_be_asked_for(void **state)
     spawn_echo(&b);
     tell(&a, 'r', far(&a, &b, "echo"), "x");
     await("user failed peer cannot be reached"); /* It is spiffe://shop/a. */
+    stop_node(&b);
+    forget();
+    b = start_node((struct tr_remote_config){.tls = &tls_b, .peers_allowed = only_a});
+    spawn_echo(&b);
+    tell(&a, 'r', far(&a, &b, "echo"), "y");
+    await("user echo:y (answer)"); /* Its address is not allowed, but its name is. */
     stop_node(&a);
     stop_node(&b);
 }
