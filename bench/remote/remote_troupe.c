@@ -253,6 +253,10 @@ static tr_err source_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
             ask(ctx, self);
         return TR_OK;
     }
+    if (msg->type == &tr_request_failed_type && self->job.what == 's') {
+        (void)tr_after(ctx, 1, go_on); /* The queue is full of what was sent before. */
+        return TR_OK;
+    }
     if (msg->type == &tr_request_failed_type)
         return tr_fail(ctx, TR_EPEER, "a request failed");
     self->answered++;

@@ -356,6 +356,25 @@ static void handle_proxy(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_b
     cell->cold->proxy->deliver(cell->cold->proxy, ctx, block);
 }
 
+/* Messages that a proxy takes in a row. */
+#define PROXY_MESSAGES 64u
+
+/* Hands over what is there, and leaves it in the queue; *ret_last is the last of it. How many. */
+static uint64_t handle_proxied(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block,
+                               struct tri_block **ret_last)
+{
+    for (uint64_t count = 1;; count++) {
+        handle_proxy(ctx, cell, block);
+        *ret_last = block;
+        struct tri_block *next = tri_load(&block->next, TRI_ACQUIRE);
+        /* Relaxed: only whether to look; the slow path takes the queue with acquire. */
+        if (!next || count == PROXY_MESSAGES || cell->flags & TRI_CELL_STOP ||
+            tri_load(&cell->sys, TRI_RELAXED) != NULL)
+            return count;
+        block = next;
+    }
+}
+
 /* ---- The slow path ------------------------------------------------------- */
 
 /* Frees the handled messages from `from` up to, not including, `to`. */
@@ -376,7 +395,7 @@ static uint64_t turn_one(struct tr_ctx *ctx, struct tri_cell *cell)
     uint64_t count = 1;
     tr_err err = TR_OK;
     if (cell->flags & TRI_CELL_PROXY)
-        handle_proxy(ctx, cell, block);
+        count = handle_proxied(ctx, cell, block, &last);
     else if ((cell->flags & TRI_CELL_BATCHES) && block->type == cell->actor->batch_type &&
              tri_load(&block->gen, TRI_RELAXED) == tri_ctx_gen(ctx) && ctx->worker &&
              !(block->flags & (TRI_BLOCK_REPLY | TRI_BLOCK_POISON)))

@@ -124,55 +124,10 @@ static bool take_promise(struct tri_link *link)
     return promised != 0;
 }
 
-static void deliver(struct tri_proxy *proxy, struct tr_ctx *ctx, struct tri_block *block)
+static void settle(struct tri_far *far, struct tr_ctx *ctx, const struct tri_block *block,
+                   enum tri_put put)
 {
-    struct tri_far *far = far_of(proxy);
-    struct tri_block *holder = tri_block_payload(block);
-    const void *body = tri_block_body(holder);
-    uint8_t payload[PAYLOAD_MAX];
-    char future[TRI_ID_SIZE_MAX + 1];
-    struct tri_outgoing out = {.type_key = (uint64_t)(uintptr_t)block->type,
-                               .target = {far->id, far->id_size},
-                               .target_key = far->pid.bits,
-                               .from = block->from,
-                               .codec = block->type->codec,
-                               .body = body,
-                               .letter = true};
-    if (block->flags & TRI_BLOCK_REQUEST)
-        out.call = block->call;
-    if (block->flags & TRI_BLOCK_REPLY) {
-        out.target_request_id = tri_reply_number(block->call);
-        out.must = true;
-        if (block->call & TRI_CALL_FUTURE && far->id_size == 0) {
-            out.target.size = tri_future_id(block->call & ~TRI_CALL_FUTURE, future);
-            out.target.at = future;
-            out.target_key = block->call;
-        }
-    }
-    if (TRI_LIKELY(out.codec != NULL)) {
-        out.type.at = block->type->name; /* Measured when a batch has not got it yet. */
-        out.body_size = tri_block_size(holder);
-        out.must |= (block->type->flags & (TR_TYPE_CONTROL | TR_TYPE_DURABLE)) != 0;
-    } else {
-        struct tri_writer writer = {.at = payload, .end = payload + sizeof payload};
-        if (!translate(far, ctx, block, body, &out, &writer) || writer.failed) {
-            bury(far, ctx, block, TR_DEAD_ENCODING);
-            return;
-        }
-        out.body = payload;
-        out.body_size = (size_t)(writer.at - payload);
-    }
-    struct tri_header headers[TR_HEADERS_MAX];
-    if (TRI_UNLIKELY(holder->flags & TRI_BLOCK_HEADERS)) {
-        out.headers = headers;
-        out.header_count = collect_headers(holder, headers);
-    }
-    out.must |= take_promise(far->link);
-    if (out.target.size == 0) { /* For a future, and not the answer to it. */
-        bury(far, ctx, block, TR_DEAD_NO_ACTOR);
-        return;
-    }
-    switch (tri_outbox_put(far->link, ctx, &out)) {
+    switch (put) {
     case TRI_PUT_OK:
         break;
     case TRI_PUT_FULL:
@@ -188,6 +143,98 @@ static void deliver(struct tri_proxy *proxy, struct tr_ctx *ctx, struct tri_bloc
         bury(far, ctx, block, TR_DEAD_MEMORY);
         break;
     }
+}
+
+/* A message like the one before: the same type from the same sender, with nothing special. False:
+ * it is not. */
+static bool repeat(struct tri_far *far, struct tri_block *block, struct tri_block *holder,
+                   bool promised)
+{
+    const struct tr_type *type = block->type;
+    const struct tri_route *route = &far->route;
+    if (route->type_key != (uint64_t)(uintptr_t)type || route->sender_key != block->from.bits ||
+        !route->serial || !type->codec || holder->flags & TRI_BLOCK_HEADERS)
+        return false;
+    struct tri_envelope_out e = {.type = route->type,
+                                 .target = route->target,
+                                 .sender = route->sender,
+                                 .codec = type->codec,
+                                 .body = tri_block_body(holder),
+                                 .body_size = tri_block_size(holder)};
+    bool must = promised || (type->flags & (TR_TYPE_CONTROL | TR_TYPE_DURABLE)) != 0;
+    if (block->flags & TRI_BLOCK_REQUEST) {
+        if (tri_pid_remote(block->from))
+            return false;
+        e.sender_request_id = tri_call_number(block->call);
+    }
+    if (block->flags & TRI_BLOCK_REPLY) {
+        if (block->call & TRI_CALL_FUTURE)
+            return false;
+        e.target_request_id = tri_reply_number(block->call);
+        must = true;
+    }
+    return e.body_size <= TRI_REPEAT_MAX && tri_outbox_repeat(far->link, route->serial, &e, must);
+}
+
+/* Out of line: the rest of deliver(). */
+static __attribute__((noinline)) void deliver_odd(struct tri_far *far, struct tr_ctx *ctx,
+                                                  struct tri_block *block, struct tri_block *holder,
+                                                  bool promised)
+{
+    const void *body = tri_block_body(holder);
+    uint8_t payload[PAYLOAD_MAX];
+    char future[TRI_ID_SIZE_MAX + 1];
+    struct tri_header headers[TR_HEADERS_MAX];
+    struct tri_outgoing out = {.type_key = (uint64_t)(uintptr_t)block->type,
+                               .target = {far->id, far->id_size},
+                               .target_key = far->pid.bits,
+                               .from = block->from,
+                               .codec = block->type->codec,
+                               .body = body,
+                               .letter = true,
+                               .must = promised};
+    if (block->flags & TRI_BLOCK_REQUEST)
+        out.call = block->call;
+    if (block->flags & TRI_BLOCK_REPLY) {
+        out.target_request_id = tri_reply_number(block->call);
+        out.must = true;
+        if (block->call & TRI_CALL_FUTURE && far->id_size == 0) {
+            out.target.size = tri_future_id(block->call & ~TRI_CALL_FUTURE, future);
+            out.target.at = future;
+            out.target_key = block->call;
+        }
+    }
+    if (TRI_LIKELY(out.codec != NULL)) {
+        out.type.at = block->type->name; /* Measured when a batch has not got it yet. */
+        out.body_size = tri_block_size(holder);
+        out.must |= (block->type->flags & (TR_TYPE_CONTROL | TR_TYPE_DURABLE)) != 0;
+        out.route = far->id_size ? &far->route : NULL;
+    } else {
+        struct tri_writer writer = {.at = payload, .end = payload + sizeof payload};
+        if (!translate(far, ctx, block, body, &out, &writer) || writer.failed) {
+            bury(far, ctx, block, TR_DEAD_ENCODING);
+            return;
+        }
+        out.body = payload;
+        out.body_size = (size_t)(writer.at - payload);
+    }
+    if (holder->flags & TRI_BLOCK_HEADERS) {
+        out.headers = headers;
+        out.header_count = collect_headers(holder, headers);
+    }
+    if (out.target.size == 0) /* For a future, and not the answer to it. */
+        bury(far, ctx, block, TR_DEAD_NO_ACTOR);
+    else
+        settle(far, ctx, block, tri_outbox_put(far->link, ctx, &out));
+}
+
+static void deliver(struct tri_proxy *proxy, struct tr_ctx *ctx, struct tri_block *block)
+{
+    struct tri_far *far = far_of(proxy);
+    struct tri_block *holder = tri_block_payload(block);
+    bool promised = take_promise(far->link);
+    if (TRI_UNLIKELY(!repeat(far, block, holder, promised)))
+        deliver_odd(far, ctx, block, holder, promised);
 }
 
 /* ---- System messages ------------------------------------------------------------------ */

@@ -29,6 +29,7 @@ struct tri_far {
     struct tri_proxy proxy;
     struct tri_link *link;
     tr_pid pid;
+    struct tri_route route; /* of its last message; its worker's */
     /* Under the table's lock. */
     struct tri_far *by_id_next, *by_pid_next;
     struct tri_far *link_next, *link_prev;

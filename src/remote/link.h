@@ -14,6 +14,7 @@ struct tri_chunk {
     struct tri_buffer buffer;
     struct tri_chunk *next;
     struct tri_link *link;
+    uint64_t serial;  /* of the link's open chunks */
     uint32_t letters; /* messages of the accounts; the rest is ours */
     uint32_t count;   /* envelopes */
     size_t bytes;     /* what the queue counts */
@@ -35,6 +36,7 @@ struct tri_link {
     bool shut;   /* takes nothing any more */
     enum tri_dialect dialect;
     struct tri_chunk *open;
+    uint64_t serials;               /* of open chunks, ever */
     struct tri_chunk *first, *last; /* sealed */
     TRI_ATOMIC(uint64_t) letters;   /* queued; written under the lock, as the next two are */
     TRI_ATOMIC(uint64_t) bytes;
@@ -69,6 +71,12 @@ struct tri_link {
     TRI_ATOMIC(uint64_t) received, batches_received, bytes_received, rejected;
 };
 
+/* The call of one of our actors as the wire has it, where 0 says that nobody waits. */
+static inline uint32_t tri_call_number(uint64_t call)
+{
+    return call == 0 ? 0 : (uint32_t)call ? (uint32_t)call : UINT32_MAX;
+}
+
 /* The call of a peer, as the wire had it. */
 static inline uint32_t tri_reply_number(uint64_t call)
 {
@@ -78,6 +86,14 @@ static inline uint32_t tri_reply_number(uint64_t call)
 /* ---- The outbox: any thread ------------------------------------------------ */
 
 enum tri_put { TRI_PUT_OK, TRI_PUT_FULL, TRI_PUT_SHUT, TRI_PUT_INVALID, TRI_PUT_MEMORY };
+
+/* Where a sender's messages of one type to one target are in the tables of a chunk: most messages
+ * are like the one before. */
+struct tri_route {
+    uint64_t serial; /* of the chunk; 0: none */
+    uint64_t type_key, sender_key;
+    int32_t type, target, sender;
+};
 
 /* One message to go out. */
 struct tri_outgoing {
@@ -94,12 +110,19 @@ struct tri_outgoing {
     size_t body_size;
     const struct tri_header *headers;
     uint32_t header_count;
-    bool letter; /* one of the accounts */
-    bool must;   /* finds room where others are refused */
+    bool letter;             /* one of the accounts */
+    bool must;               /* finds room where others are refused */
+    struct tri_route *route; /* may be NULL: is told */
 };
 
 enum tri_put tri_outbox_put(struct tri_link *link, struct tr_ctx *ctx,
                             const struct tri_outgoing *out);
+
+/* A letter like the one that `serial` is of: its places in the tables are known. False: it is not so
+ * simple any more, nothing was put. Bodies of at most TRI_REPEAT_MAX bytes. */
+#define TRI_REPEAT_MAX ((size_t)4096)
+bool tri_outbox_repeat(struct tri_link *link, uint64_t serial, const struct tri_envelope_out *e,
+                       bool must);
 
 /* The I/O thread: takes the oldest chunk, sealing it if it is the open one; NULL: none. */
 struct tri_chunk *tri_outbox_take(struct tri_link *link);

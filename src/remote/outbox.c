@@ -44,6 +44,7 @@ static struct tri_chunk *chunk_new(struct tri_link *link, size_t capacity)
     chunk->letters = 0;
     chunk->count = 0;
     chunk->bytes = 0;
+    chunk->serial = 0;
     tri_batch_begin(&chunk->batch, link->dialect, chunk->memory, chunk->capacity);
     return chunk;
 }
@@ -185,15 +186,14 @@ static inline uint32_t call_number(const struct tri_outgoing *out)
 {
     if (TRI_UNLIKELY(tri_pid_remote(out->from)))
         return tri_reply_number(out->call); /* Passed on: as it came. */
-    if (out->call == 0)
-        return 0;
-    return (uint32_t)out->call ? (uint32_t)out->call : UINT32_MAX;
+    return tri_call_number(out->call);
 }
 
 /* Adds to a batch. *sender is NULL until it is needed and has been looked up. */
-static enum tri_batch_result add(struct tri_batch *batch, const struct tri_outgoing *out,
+static enum tri_batch_result add(struct tri_chunk *chunk, const struct tri_outgoing *out,
                                  const struct sender *sender, bool *ret_wants_sender)
 {
+    struct tri_batch *batch = &chunk->batch;
     enum tri_batch_result result = TRI_BATCH_OK;
     struct tri_envelope_out e = {.sender = -1,
                                  .target_request_id = out->target_request_id,
@@ -222,12 +222,33 @@ static enum tri_batch_result add(struct tri_batch *batch, const struct tri_outgo
         struct tri_wire_pid pid = {TRI_NAME("nonhost"), out->target, 0};
         result = tri_batch_put_target(batch, out->target_key, &pid, &e.target);
     }
-    return result == TRI_BATCH_OK ? tri_batch_add(batch, &e) : result;
+    if (result == TRI_BATCH_OK)
+        result = tri_batch_add(batch, &e);
+    if (result == TRI_BATCH_OK && out->route)
+        *out->route = (struct tri_route){.serial = chunk->serial,
+                                         .type_key = out->type_key,
+                                         .sender_key = sender_key(out),
+                                         .type = e.type,
+                                         .target = e.target,
+                                         .sender = e.sender};
+    return result;
 }
 
 static enum tri_put verdict(enum tri_batch_result result)
 {
     return result == TRI_BATCH_NO_MEMORY ? TRI_PUT_MEMORY : TRI_PUT_INVALID;
+}
+
+/* Under the lock. */
+static inline void count_in(struct tri_link *link, struct tri_chunk *chunk, size_t bytes,
+                            uint32_t letters)
+{
+    chunk->bytes += bytes;
+    chunk->count++;
+    chunk->letters += letters;
+    /* Relaxed: written under the lock only; others read figures. */
+    tri_store(&link->bytes, tri_load(&link->bytes, TRI_RELAXED) + bytes, TRI_RELAXED);
+    tri_store(&link->letters, tri_load(&link->letters, TRI_RELAXED) + letters, TRI_RELAXED);
 }
 
 /* A message of usual size goes into the open chunk. Under the lock. */
@@ -239,21 +260,15 @@ static enum tri_put put_open(struct tri_link *link, const struct tri_outgoing *o
             link->open = chunk_new(link, 0);
             if (!link->open)
                 return TRI_PUT_MEMORY;
+            link->open->serial = ++link->serials;
         }
         struct tri_chunk *chunk = link->open;
         const uint8_t *before = chunk->batch.at;
-        enum tri_batch_result result = add(&chunk->batch, out, sender, ret_wants_sender);
+        enum tri_batch_result result = add(chunk, out, sender, ret_wants_sender);
         if (*ret_wants_sender)
             return TRI_PUT_OK;
         if (result == TRI_BATCH_OK) {
-            size_t bytes = (size_t)(chunk->batch.at - before);
-            chunk->bytes += bytes;
-            chunk->count++;
-            chunk->letters += out->letter;
-            /* Relaxed: written under the lock only; others read figures. */
-            tri_store(&link->bytes, tri_load(&link->bytes, TRI_RELAXED) + bytes, TRI_RELAXED);
-            if (out->letter)
-                tri_store(&link->letters, tri_load(&link->letters, TRI_RELAXED) + 1, TRI_RELAXED);
+            count_in(link, chunk, (size_t)(chunk->batch.at - before), out->letter);
             return TRI_PUT_OK;
         }
         if (result != TRI_BATCH_FULL || chunk->count == 0)
@@ -277,7 +292,7 @@ static enum tri_put make_large(struct tri_link *link, struct tr_ctx *ctx,
     tri_spin_unlock(&link->lock);
     if (!chunk)
         return TRI_PUT_MEMORY;
-    enum tri_batch_result result = add(&chunk->batch, out, &sender, &wants_sender);
+    enum tri_batch_result result = add(chunk, out, &sender, &wants_sender);
     if (result != TRI_BATCH_OK) {
         chunk_free(chunk);
         return verdict(result);
@@ -308,6 +323,27 @@ static bool wake(struct tri_link *link)
     link->posted = true;
     link->queued |= call;
     return call;
+}
+
+bool tri_outbox_repeat(struct tri_link *link, uint64_t serial, const struct tri_envelope_out *e,
+                       bool must)
+{
+    bool call = false;
+    tri_spin_lock(&link->lock);
+    struct tri_chunk *chunk = link->open;
+    bool done = chunk && chunk->serial == serial && !link->shut && has_room(link, must);
+    if (TRI_LIKELY(done)) {
+        const uint8_t *before = chunk->batch.at;
+        done = tri_batch_add(&chunk->batch, e) == TRI_BATCH_OK;
+        if (TRI_LIKELY(done)) {
+            count_in(link, chunk, (size_t)(chunk->batch.at - before), 1);
+            call = wake(link);
+        }
+    }
+    tri_spin_unlock(&link->lock);
+    if (call)
+        link->io->wire->post(link->io->wire->self, &link->job);
+    return done;
 }
 
 static enum tri_put put_large(struct tri_link *link, struct tr_ctx *ctx,
