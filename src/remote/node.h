@@ -116,15 +116,15 @@ struct tr_remote {
 
 /* ---- Putting it together (remote.c) --------------------------------------- */
 
-/* A remote without I/O threads yet; installed in the system. `config` has been checked. */
-tr_err tri_remote_create(tr_system *sys, const struct tr_remote_config *config,
+/* A remote without I/O threads yet; installed in the system. *given is copied, and checked. */
+tr_err tri_remote_create(tr_system *sys, const struct tr_remote_config *given,
                          struct tr_remote **ret_remote, struct tr_error *error);
 /* By which others reach it; before the first link. Copied. */
 tr_err tri_remote_set_address(struct tr_remote *remote, const char *address);
-/* On the I/O thread, first and last. */
-void tri_remote_io_begins(void *remote, unsigned number, struct tri_wire *wire);
-void tri_remote_io_ends(void *remote, unsigned number);
-const struct tri_wire_events *tri_remote_accept(void *remote, struct tri_wire *wire,
+/* On the I/O thread, first and last. `self` is the tr_remote. */
+void tri_remote_io_begins(void *self, unsigned number, struct tri_wire *wire);
+void tri_remote_io_ends(void *self, unsigned number);
+const struct tri_wire_events *tri_remote_accept(void *self, struct tri_wire *wire,
                                                 struct tri_stream *stream, const char *path,
                                                 void **ret_user);
 /* Whether an address, or one of the names of a certificate, is allowed as a peer. */

@@ -357,6 +357,7 @@ static enum tri_put put_large(struct tri_link *link, struct tr_ctx *ctx,
     enum tri_put put = make_large(link, ctx, out, size, &chunk);
     if (put)
         return put;
+    TRI_ASSERT(chunk != NULL);
     tri_spin_lock(&link->lock);
     if (link->shut || chunk->batch.dialect != link->dialect) {
         /* The peer has told its dialect meanwhile: rare enough to do the work again. */

@@ -349,7 +349,7 @@ bool tri_far_name(struct tr_remote *remote, tr_pid pid, char id[TRI_ID_SIZE_MAX 
 
 /* ---- Who watches whom --------------------------------------------------------------- */
 
-tr_err tri_far_watches(struct tri_link *link, struct tr_ctx *ctx, tr_pid pid, tr_pid local,
+tr_err tri_far_watches(struct tri_link *link, struct tr_ctx *ctx, tr_pid far, tr_pid local,
                        struct tri_name local_id)
 {
     struct tri_table *table = &link->remote->table;
@@ -360,35 +360,36 @@ tr_err tri_far_watches(struct tri_link *link, struct tr_ctx *ctx, tr_pid pid, tr
         memcpy(watched->id, local_id.at, local_id.size);
     }
     tri_mutex_lock(&table->lock);
-    struct tri_far *far = find_pid(table, pid);
-    const struct tri_watched *w = far ? far->watched : NULL;
+    struct tri_far *watcher = find_pid(table, far);
+    const struct tri_watched *w = watcher ? watcher->watched : NULL;
     while (w && !tr_pid_equal(w->pid, local))
         w = w->next;
     bool again = w != NULL; /* It watches already. */
-    if (!err && !far)
+    if (!err && !watcher)
         err = TR_ENOACTOR;
     else if (!err && !again && link->watches >= link->remote->config.watches_max)
         err = TR_EFULL;
     bool take = !err && !again;
     if (take) {
-        watched->next = far->watched;
-        far->watched = watched;
+        watched->next = watcher->watched;
+        watcher->watched = watched;
         link->watches++;
     }
     tri_mutex_unlock(&table->lock);
     if (!take)
         tri_free(watched);
     if (!err) /* Twice is once: if it has ended meanwhile, this brings the answer. */
-        tri_sys_send(ctx, local, TRI_SYS_WATCH, pid, 0);
+        tri_sys_send(ctx, local, TRI_SYS_WATCH, far, 0);
     return err;
 }
 
-void tri_far_unwatches(struct tri_link *link, struct tr_ctx *ctx, tr_pid pid, tr_pid local)
+void tri_far_unwatches(struct tri_link *link, struct tr_ctx *ctx, tr_pid far, tr_pid local)
 {
     struct tri_watched *gone = NULL;
     tri_mutex_lock(&link->remote->table.lock);
-    struct tri_far *far = find_pid(&link->remote->table, pid);
-    for (struct tri_watched **at = far ? &far->watched : NULL; at && *at; at = &(*at)->next) {
+    struct tri_far *watcher = find_pid(&link->remote->table, far);
+    for (struct tri_watched **at = watcher ? &watcher->watched : NULL; at && *at;
+         at = &(*at)->next) {
         if (!tr_pid_equal((*at)->pid, local))
             continue;
         gone = *at;
@@ -398,7 +399,7 @@ void tri_far_unwatches(struct tri_link *link, struct tr_ctx *ctx, tr_pid pid, tr
     }
     tri_mutex_unlock(&link->remote->table.lock);
     if (gone)
-        tri_sys_send(ctx, local, TRI_SYS_UNWATCH, pid, 0);
+        tri_sys_send(ctx, local, TRI_SYS_UNWATCH, far, 0);
     tri_free(gone);
 }
 
