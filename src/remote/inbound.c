@@ -9,10 +9,9 @@
 
 #include <stdio.h>
 
-/* A stream that fills our memory is looked at again after so long. */
-#define PAUSE_NS 5000000u
-/* Shares of the system's memory, in eighths, above which streams wait for mailboxes to drain. */
-#define PAUSE_EIGHTHS 6u
+/* How often is looked whether there is memory again for what is held, and how often in vain. */
+#define PAUSE_NS 2000000u
+#define PAUSES_MAX 2000u
 
 /* What was found out about an entry of a batch's table. */
 #define SEEN_NONE 1u /* there is no such actor */
@@ -118,7 +117,8 @@ static struct tri_block *new_with_headers(struct tr_ctx *ctx, const struct tr_ty
     return body ? tri_block_of(body) : NULL;
 }
 
-static void arrive_message(const struct tri_arrival *a, const struct tr_type *type)
+/* False: there is no memory for it, and it may wait. */
+static bool arrive_message(const struct tri_arrival *a, const struct tr_type *type, bool wait)
 {
     const struct tri_envelope_in *in = a->in;
     struct tr_ctx *ctx = a->io->ctx;
@@ -126,21 +126,23 @@ static void arrive_message(const struct tri_arrival *a, const struct tr_type *ty
     if (type == &refused_type || in->serializer_id != 0 ||
         tr_codec_measure(type, in->payload, in->payload_size, &size)) {
         tri_control_reject(a);
-        return;
+        return true;
     }
     bool plain = in->headers.at == in->headers.end;
     struct tri_block *block = TRI_LIKELY(plain) ? tri_block_new(ctx, type, size, false)
                                                 : new_with_headers(ctx, type, size, in->headers);
     if (TRI_UNLIKELY(!block)) {
+        if (wait)
+            return false;
         tri_send_refused(ctx, a->to, type);
         tri_control_dead_letter(a);
-        return;
+        return true;
     }
     if (TRI_UNLIKELY(type->codec->decode(in->payload, in->payload_size, tri_block_body(block),
                                          size) != TR_OK)) {
         tri_block_free(ctx, block);
         tri_control_reject(a);
-        return;
+        return true;
     }
     uint32_t flags = 0;
     block->from = a->from;
@@ -158,10 +160,11 @@ static void arrive_message(const struct tri_arrival *a, const struct tr_type *ty
         flags &= ~TRI_BLOCK_REQUEST; /* Its sender has just been told. */
     }
     tri_deliver_tagged(ctx, a->to, block, block->tag | TRI_TAG_FLAGS(flags));
+    return true;
 }
 
-static void arrive(struct tri_remote_io *io, struct tri_link *link, const char *member_id,
-                   const struct tri_envelope_in *in)
+static bool arrive(struct tri_remote_io *io, struct tri_link *link, const char *member_id,
+                   const struct tri_envelope_in *in, bool wait)
 {
     struct tri_arrival a = {.io = io, .link = link, .member_id = member_id, .in = in};
     const void *type = see_type(io->remote, in->type);
@@ -171,10 +174,10 @@ static void arrive(struct tri_remote_io *io, struct tri_link *link, const char *
         if (in->sender_request_id)
             a.call = in->sender_request_id;
     }
-    if (TRI_UNLIKELY((uintptr_t)type < TRI_TYPE_COUNT))
-        tri_control_arrived(&a, (enum tri_system_type)(uintptr_t)type);
-    else
-        arrive_message(&a, type);
+    if (TRI_LIKELY((uintptr_t)type >= TRI_TYPE_COUNT))
+        return arrive_message(&a, type, wait);
+    tri_control_arrived(&a, (enum tri_system_type)(uintptr_t)type);
+    return true;
 }
 
 static void teach(void *user, struct tri_link *link)
@@ -195,68 +198,94 @@ static void learn(struct tri_remote_io *io, struct tri_link *link, const char *m
     tri_table_member(io->remote, member_id, teach, &dialect);
 }
 
-void tri_inbound_batch(struct tri_remote_io *io, struct tri_link *link, const char *member_id,
-                       struct tri_stream *stream, const struct tri_remote_message *message)
+bool tri_inbound_batch(struct tri_remote_io *io, struct tri_link *link, const char *member_id,
+                       struct tri_stream *stream, const struct tri_remote_message *message,
+                       uint64_t *at, bool wait)
 {
     struct tri_batch_reader *reader = &io->reader;
     struct tr_ctx *ctx = io->ctx;
     struct tri_envelope_in in;
+    uint64_t first = *at;
     uint64_t count = 0;
+    bool room = true;
     tr_err err = tri_batch_parse(reader, message->data, message->size, TRI_DIALECT_UNKNOWN);
     if (!err) {
         learn(io, link, member_id, reader->dialect);
         /* Until the last message this thread is one that may touch cells: see core/slots.h. */
         tri_outside_enter(ctx);
         ctx->table = &ctx->sys->slots;
-        while (tri_batch_next(reader, &in, &err)) {
-            arrive(io, link, member_id, &in);
-            count++;
+        while (room && tri_batch_next(reader, &in, &err)) {
+            if (count >= first)
+                room = arrive(io, link, member_id, &in, wait);
+            count += room;
         }
         ctx->table = &ctx->sys->no_slots;
         tri_outside_leave(ctx);
     }
+    *at = count;
     /* Figures; streams of one peer may be those of several threads. */
-    tri_fetch_add(&link->received, count, TRI_RELAXED);
+    tri_fetch_add(&link->received, count > first ? count - first : 0, TRI_RELAXED);
+    if (!room)
+        return false;
     tri_fetch_add(&link->batches_received, 1u, TRI_RELAXED);
     tri_fetch_add(&link->bytes_received, message->size, TRI_RELAXED);
     if (err) {
         tri_log(io->remote->sys, TR_LOG_WARN, "%s: a batch is %s: the stream ends", link->address,
                 err == TR_EPROTO ? "malformed" : "too large");
-        io->wire->end(stream,
-                      err == TR_EPROTO ? TRI_WIRE_INVALID_ARGUMENT : TRI_WIRE_RESOURCE_EXHAUSTED,
-                      "the batch cannot be read");
+        if (stream)
+            io->wire->end(
+                stream, err == TR_EPROTO ? TRI_WIRE_INVALID_ARGUMENT : TRI_WIRE_RESOURCE_EXHAUSTED,
+                "the batch cannot be read");
     }
+    return true;
 }
 
 /* ---- Memory ----------------------------------------------------------------------------- */
 
-/* The next message would take new memory, of which there is little left. */
-static bool crowded(const struct tr_ctx *ctx)
+/* Goes on with the message that is held; true: it is done with. */
+static bool go_on(struct tri_inbound *in, bool wait)
 {
-    const struct tri_pool_limit *limit = ctx->pool.limit;
-    /* Relaxed: figures, looked at again soon. */
-    return tri_load(&limit->bytes, TRI_RELAXED) > limit->bytes_max / 8 * PAUSE_EIGHTHS &&
-           !tri_load(&ctx->pool.returned, TRI_RELAXED) && !ctx->pool.free[0] &&
-           !ctx->pool.free[1] && !ctx->pool.free[2];
+    struct tri_remote_message message = {TRI_REMOTE_BATCH, in->held, in->held_size};
+    uint64_t before = in->held_at;
+    bool done = tri_inbound_batch(in->io, in->link, in->member_id, in->stream, &message,
+                                  &in->held_at, wait);
+    in->held_looks = in->held_at > before ? 0 : in->held_looks + 1;
+    if (!done)
+        return false;
+    tri_free(in->held);
+    in->held = NULL;
+    return true;
 }
 
 static void on_resume(struct tri_wire_timer *timer)
 {
     struct tri_inbound *in = TRI_CONTAINER_OF(timer, struct tri_inbound, resume);
     struct tri_wire *wire = in->io->wire;
-    if (crowded(in->io->ctx))
+    /* If nobody gives memory back for long, the rest becomes dead letters: others wait behind it. */
+    if (!go_on(in, in->held_looks < PAUSES_MAX)) {
         wire->timer(wire->self, timer, wire->now_ns(wire->self) + PAUSE_NS);
-    else
-        wire->pause(in->stream, false);
+        return;
+    }
+    wire->pause(in->stream, false);
+    if (in->ended)
+        wire->end(in->stream, TRI_WIRE_OK, NULL);
 }
 
-static void hold_back(struct tri_inbound *in)
+/* The system's memory is full: the rest of the message waits, and so does the peer. */
+static void hold(struct tri_inbound *in, const struct tri_remote_message *message, uint64_t at)
 {
     struct tri_wire *wire = in->io->wire;
-    if (!crowded(in->io->ctx))
+    in->held = tri_malloc(message->size);
+    if (!in->held) {
+        (void)tri_inbound_batch(in->io, in->link, in->member_id, in->stream, message, &at, false);
         return;
-    wire->pause(in->stream, true);
+    }
+    memcpy(in->held, message->data, message->size);
+    in->held_size = message->size;
+    in->held_at = at;
+    in->held_looks = 0;
     in->resume.fire = on_resume;
+    wire->pause(in->stream, true);
     wire->timer(wire->self, &in->resume, wire->now_ns(wire->self) + PAUSE_NS);
 }
 
@@ -344,6 +373,8 @@ static void on_message(void *user, struct tri_stream *stream, const uint8_t *dat
     struct tri_inbound *in = user;
     struct tri_wire *wire = in->io->wire;
     struct tri_remote_message message;
+    uint64_t at = 0;
+    TRI_ASSERT(!in->held); /* Paused. */
     if (tri_parse_remote_message(data, size, &message)) {
         wire->end(stream, TRI_WIRE_INVALID_ARGUMENT, "malformed RemoteMessage");
         return;
@@ -357,8 +388,8 @@ static void on_message(void *user, struct tri_stream *stream, const uint8_t *dat
             wire->end(stream, TRI_WIRE_FAILED_PRECONDITION, "no ConnectRequest before the batch");
             break;
         }
-        tri_inbound_batch(in->io, in->link, in->member_id, stream, &message);
-        hold_back(in);
+        if (!tri_inbound_batch(in->io, in->link, in->member_id, stream, &message, &at, true))
+            hold(in, &message, at);
         break;
     default:
         break; /* DisconnectRequest is for who dials; what we do not know changes nothing. */
@@ -370,7 +401,9 @@ static void on_ended(void *user, struct tri_stream *stream)
     struct tri_inbound *in = user;
     /* It has half-closed, and all of it has been read: only that may be said with OK, or a
      * protoactor-go node takes the address for alive for ever. */
-    in->io->wire->end(stream, TRI_WIRE_OK, NULL);
+    in->ended = true;
+    if (!in->held)
+        in->io->wire->end(stream, TRI_WIRE_OK, NULL);
 }
 
 static void on_closed(void *user, struct tri_stream *stream, int status, const char *text)
@@ -381,6 +414,9 @@ static void on_closed(void *user, struct tri_stream *stream, int status, const c
     (void)status;
     (void)text;
     wire->timer(wire->self, &in->resume, 0);
+    in->stream = NULL;
+    if (in->held) /* It has arrived all the same. */
+        (void)go_on(in, false);
     if (in->prev)
         in->prev->next = in->next;
     else

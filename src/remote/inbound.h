@@ -14,7 +14,13 @@ struct tri_inbound {
     struct tri_remote_io *io;
     struct tri_stream *stream;
     struct tri_link *link; /* to the peer; NULL until it has said who it is */
+    /* A message that found the system's memory full: it is gone on with at envelope `held_at`. */
+    uint8_t *held;
+    size_t held_size;
+    uint64_t held_at;
+    unsigned held_looks; /* in vain, since one found room */
     struct tri_wire_timer resume;
+    bool ended;   /* the peer has half-closed meanwhile */
     bool client;  /* cannot be dialled: we answer on this stream */
     bool leaving; /* it has our DisconnectRequest */
     char member_id[64];
@@ -26,9 +32,13 @@ const struct tri_wire_events *tri_inbound_accept(struct tri_remote_io *io,
                                                  void **ret_user);
 struct tri_stream *tri_inbound_stream(struct tri_inbound *inbound);
 
-/* The messages of a batch from the peer of `link`; a malformed one ends the stream. */
-void tri_inbound_batch(struct tri_remote_io *io, struct tri_link *link, const char *member_id,
-                       struct tri_stream *stream, const struct tri_remote_message *message);
+/*
+ * The messages of a batch from the peer of `link`, those before *at left out; a malformed one ends
+ * the stream (NULL: it is over). False, if it may `wait`: there is no memory for message *at.
+ */
+bool tri_inbound_batch(struct tri_remote_io *io, struct tri_link *link, const char *member_id,
+                       struct tri_stream *stream, const struct tri_remote_message *message,
+                       uint64_t *at, bool wait);
 
 /* This node leaves: says so to all, or ends all that are left. */
 void tri_inbound_leave(struct tri_remote_io *io);

@@ -276,6 +276,7 @@ static void on_message(void *user, struct tri_stream *stream, const uint8_t *dat
 {
     struct tri_link *link = user;
     struct tri_remote_message message;
+    uint64_t first = 0;
     if (tri_parse_remote_message(data, size, &message)) {
         link->io->wire->end(stream, TRI_WIRE_INVALID_ARGUMENT, "malformed RemoteMessage");
         return;
@@ -285,7 +286,7 @@ static void on_message(void *user, struct tri_stream *stream, const uint8_t *dat
     else if (message.kind == TRI_REMOTE_DISCONNECT_REQUEST)
         tri_link_event(link, TRI_ASSOC_PEER_LEAVES);
     else if (message.kind == TRI_REMOTE_BATCH && link->remote->config.dial_only)
-        tri_inbound_batch(link->io, link, link->member_id, stream, &message);
+        (void)tri_inbound_batch(link->io, link, link->member_id, stream, &message, &first, false);
     /* Anything else is from the future: it changes nothing that we know of. */
 }
 

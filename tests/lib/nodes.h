@@ -197,11 +197,14 @@ struct node {
 static const struct tr_type *const types[] = {&words_type, NULL};
 static const struct tr_remote_kind kinds[] = {{"echo", {.actor = &echo_actor}}, {NULL, {0}}};
 
+static size_t node_memory; /* of nodes started from now on; 0: the default */
+
 static inline struct node start_node(struct tr_remote_config config)
 {
     struct node node;
     struct tr_error error;
-    const struct tr_config sys_config = {.workers = 2, .log = tr_log_none};
+    const struct tr_config sys_config = {
+        .workers = 2, .log = tr_log_none, .memory_max = node_memory};
     assert_int_equal(tr_system_create(&node.sys, &sys_config), TR_OK);
     config.types = types;
     config.kinds = kinds;

@@ -350,6 +350,46 @@ static void messages_keep_their_order(void **state)
     stop_both();
 }
 
+/* Takes a while for each message. */
+static tr_err slow_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
+{
+    uint64_t *count = state;
+    if (!tr_body(msg, &words_type))
+        return tr_unhandled(ctx);
+    for (uint64_t end = tr_now_ns(ctx) + 2000; tr_now_ns(ctx) < end;) {
+    }
+    if (++*count == 100000)
+        note("slow has all");
+    return TR_OK;
+}
+
+static const struct tr_actor slow_actor = {
+    .name = "slow", .state_size = sizeof(uint64_t), .receive = slow_receive};
+
+/* A receiver whose mailbox would not fit into memory: its peer's queue fills instead. */
+static void memory_holds_streams_back(void **state)
+{
+    (void)state;
+    struct tr_accounts accounts;
+    a = start_node((struct tr_remote_config){.batch_bytes = 16384, .queue_bytes = 1 << 20});
+    node_memory = (size_t)6 << 20; /* 100,000 messages take 25 MB. */
+    b = start_node((struct tr_remote_config){0});
+    node_memory = 0;
+    assert_int_equal(tr_pid_err(tr_spawn(tr_root(b.sys), &slow_actor, .name = "slow")), TR_OK);
+    tr_pid pid = far(&a, &b, "slow");
+    struct words w = {"all of them are to come"};
+    for (uint64_t i = 0; i < 100000;) {
+        if (tr_try_send_(tr_root(a.sys), pid, &words_type, &w, sizeof w) == TR_OK)
+            i++;
+        else
+            sched_yield();
+    }
+    await("slow has all");
+    tr_system_accounts(b.sys, &accounts);
+    assert_int_equal(accounts.dead[TR_DEAD_MEMORY], 0);
+    stop_both();
+}
+
 static tr_err sink_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
 {
     (void)ctx;
@@ -411,6 +451,7 @@ int main(void)
         cmocka_unit_test_setup(clients_are_answered_on_their_stream, set_up),
         cmocka_unit_test_setup(unused_links_are_closed, set_up),
         cmocka_unit_test_setup(messages_keep_their_order, set_up),
+        cmocka_unit_test_setup(memory_holds_streams_back, set_up),
         cmocka_unit_test_setup(what_a_lost_link_had_is_accounted_for, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
