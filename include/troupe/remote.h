@@ -182,7 +182,8 @@ TR_API extern const struct tr_type tr_remote_listing_type;
  * TR_ENOTSUP without TLS, else the errors of tr_remote_start(). */
 TR_API TR_MUST_USE tr_err tr_remote_reload_tls(tr_remote *remote, struct tr_error *error);
 
-/* Peers of that system id are refused from now on, and what they send is not taken. TR_EFULL. */
+/* The node that has that system id is refused from now on; links with it end within a second or
+ * two. For good: a node that is started anew has another id. TR_EFULL, TR_ENOMEM. */
 TR_API TR_MUST_USE tr_err tr_remote_block(tr_remote *remote, const char *system_id);
 
 /* ---- Links --------------------------------------------------------------- */

@@ -45,6 +45,7 @@ struct tri_remote_io {
     struct tri_inbound *streams; /* accepted, a list */
     struct tri_wire_timer tick;
     struct tri_wire_job start, stop; /* run on the thread */
+    uint32_t blocked_seen;           /* how long the block list was at the last look */
     bool leaving;
     uint64_t leave_ns; /* the deadline: from when it is told */
     uint64_t leave_due_ns;

@@ -328,6 +328,27 @@ static void send_to_links(struct tri_remote_io *io, enum tri_assoc_event event)
     }
 }
 
+/* Ends what there is with peers that have come onto the block list. */
+static void look_at_blocked(struct tri_remote_io *io)
+{
+    struct tr_remote *remote = io->remote;
+    struct tri_link *link;
+    tri_spin_lock(&remote->blocked_lock);
+    uint32_t count = remote->blocked_count;
+    tri_spin_unlock(&remote->blocked_lock);
+    if (count == io->blocked_seen)
+        return;
+    io->blocked_seen = count;
+    for (struct tri_inbound *in = io->streams; in; in = in->next) {
+        if (tri_remote_is_blocked(remote, tri_name(in->member_id)))
+            io->wire->end(in->stream, TRI_WIRE_PERMISSION_DENIED, "on the block list");
+    }
+    for (uint32_t i = 0; (link = link_at(io, i)); i++) {
+        if (link->io == io && tri_remote_is_blocked(remote, tri_name(link->member_id)))
+            tri_link_event(link, TRI_ASSOC_REFUSED);
+    }
+}
+
 /* While it leaves, often; else once a second. */
 static void on_tick(struct tri_wire_timer *timer)
 {
@@ -352,6 +373,7 @@ static void on_tick(struct tri_wire_timer *timer)
         if (link->io == io)
             tri_link_tick(link, now);
     }
+    look_at_blocked(io);
     if (io->number == 0)
         tri_table_sweep(io->remote, io->ctx, (uint32_t)(now / TICK_NS));
     tri_pool_flush(&io->ctx->pool);
