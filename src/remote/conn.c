@@ -368,6 +368,18 @@ void tri_conn_ready(struct tri_conn *conn, int events)
 
 /* ---- Writing ------------------------------------------------------------- */
 
+/* The kernel takes nothing now, or will not any more: then the peer may have said why. */
+static void write_error(struct tri_conn *conn)
+{
+    int error = errno;
+    if (error == EAGAIN || error == EWOULDBLOCK) {
+        conn->blocked = true;
+        return;
+    }
+    read_some(conn);
+    tri_conn_lose(conn, TRI_WIRE_LOST, "writing failed: %s", strerror(error));
+}
+
 /* The kernel takes some of `out`. False: not now, or lost. */
 static bool write_some(struct tri_conn *conn)
 {
@@ -380,10 +392,7 @@ static bool write_some(struct tri_conn *conn)
     while (n < 0 && errno == EINTR);
     tri_count(&conn->loop->hub.counters.writes, 1);
     if (n < 0) {
-        if (errno == EAGAIN || errno == EWOULDBLOCK)
-            conn->blocked = true;
-        else
-            tri_conn_lose(conn, TRI_WIRE_LOST, "writing failed: %s", strerror(errno));
+        write_error(conn);
         return false;
     }
     tri_count(&conn->loop->hub.counters.bytes_out, (uint64_t)n);
@@ -408,10 +417,7 @@ static bool write_secure(struct tri_conn *conn)
     ssize_t n = tri_tls_write(conn->tls, conn->fd);
     tri_count(&conn->loop->hub.counters.writes, 1);
     if (n < 0) {
-        if (errno == EAGAIN || errno == EWOULDBLOCK)
-            conn->blocked = true;
-        else
-            tri_conn_lose(conn, TRI_WIRE_LOST, "writing failed: %s", strerror(errno));
+        write_error(conn);
         return false;
     }
     tri_count(&conn->loop->hub.counters.bytes_out, (uint64_t)n);

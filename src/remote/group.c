@@ -268,6 +268,7 @@ static void set_defaults(struct tri_io_limits *limits)
 {
 #define DEFAULT(field, value) limits->field = limits->field ? limits->field : (value)
     DEFAULT(message_max, TRI_IO_MESSAGE_MAX);
+    DEFAULT(held_max, TRI_IO_HELD_MAX);
     DEFAULT(headers_max, TRI_IO_HEADERS_MAX);
     DEFAULT(window_max, TRI_IO_WINDOW_MAX);
     DEFAULT(streams_max, TRI_IO_STREAMS_MAX);
@@ -277,6 +278,8 @@ static void set_defaults(struct tri_io_limits *limits)
     DEFAULT(idle_ms, TRI_IO_IDLE_MS);
     DEFAULT(stalled_ms, TRI_IO_STALLED_MS);
 #undef DEFAULT
+    if (limits->held_max < limits->message_max)
+        limits->held_max = limits->message_max;
 }
 
 static tr_err start(struct tri_io_group *group, unsigned number, struct tr_error *error)
@@ -285,6 +288,7 @@ static tr_err start(struct tri_io_group *group, unsigned number, struct tr_error
     loop->group = group;
     loop->number = number;
     loop->hub.limits = &group->limits;
+    loop->hub.spare.lent_max = group->limits.held_max;
     loop->hub.acceptor = &group->config.acceptor;
     loop->hub.tls = group->config.tls;
     loop->hub.gate = &group->gate;

@@ -13,15 +13,26 @@
 void tri_spare_fini(struct tri_spare *spare)
 {
     tri_free(spare->bytes);
-    *spare = (struct tri_spare){0};
+    spare->bytes = NULL;
+    spare->capacity = 0;
+}
+
+bool tri_spare_lend(struct tri_spare *spare, size_t size)
+{
+    if (spare->lent_max > 0 && size > spare->lent_max - spare->lent)
+        return false;
+    spare->lent += size;
+    return true;
 }
 
 /* The larger of the two stays. */
 static void give_back(struct tri_deframer *deframer, struct tri_spare *spare)
 {
+    spare->lent -= deframer->capacity;
     if (deframer->capacity > spare->capacity && deframer->capacity <= TRI_SPARE_MAX) {
         tri_free(spare->bytes);
-        *spare = (struct tri_spare){deframer->bytes, deframer->capacity};
+        spare->bytes = deframer->bytes;
+        spare->capacity = deframer->capacity;
     } else {
         tri_free(deframer->bytes);
     }
@@ -47,10 +58,11 @@ static bool reserve(struct tri_deframer *deframer, size_t more, struct tri_spare
     size_t need = deframer->size + more;
     if (need <= deframer->capacity)
         return true;
-    if (!deframer->bytes && spare->bytes) {
+    if (!deframer->bytes && spare->bytes && tri_spare_lend(spare, spare->capacity)) {
         deframer->bytes = spare->bytes;
         deframer->capacity = spare->capacity;
-        *spare = (struct tri_spare){0};
+        spare->bytes = NULL;
+        spare->capacity = 0;
         if (need <= deframer->capacity)
             return true;
     }
@@ -58,9 +70,14 @@ static bool reserve(struct tri_deframer *deframer, size_t more, struct tri_spare
     capacity = capacity < need ? need : capacity;
     if (deframer->want < capacity && deframer->want > FIRST_CAPACITY)
         capacity = deframer->want;
-    uint8_t *bytes = tri_realloc(deframer->bytes, capacity);
-    if (!bytes)
+    size_t growth = capacity - deframer->capacity;
+    if (!tri_spare_lend(spare, growth))
         return false;
+    uint8_t *bytes = tri_realloc(deframer->bytes, capacity);
+    if (!bytes) {
+        spare->lent -= growth;
+        return false;
+    }
     deframer->bytes = bytes;
     deframer->capacity = capacity;
     return true;

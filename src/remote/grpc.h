@@ -16,13 +16,16 @@
 /* ---- Incoming messages --------------------------------------------------- */
 
 /* One buffer that deframers of a thread pass around, so that a stream between two messages holds
- * none. */
+ * none; and how much all of them hold, which no peer may drive beyond a limit. */
 struct tri_spare {
     uint8_t *bytes;
     size_t capacity;
+    size_t lent, lent_max; /* bytes; 0: no limit */
 };
 #define TRI_SPARE_MAX (1u << 20) /* bytes worth keeping */
 void tri_spare_fini(struct tri_spare *spare);
+/* Accounts for `size` more bytes held for a peer; false: that is too much in all. */
+bool tri_spare_lend(struct tri_spare *spare, size_t size);
 
 /* Zeroed: at the beginning of a stream. */
 struct tri_deframer {
@@ -39,7 +42,7 @@ enum tri_deframed {
     TRI_DEFRAMED_MESSAGE,
     TRI_DEFRAMED_BAD_FLAG, /* the first byte is neither 0 nor 1 */
     TRI_DEFRAMED_TOO_LARGE,
-    TRI_DEFRAMED_NO_MEMORY
+    TRI_DEFRAMED_NO_MEMORY /* or all streams together hold too much */
 };
 
 struct tri_deframed_message {

@@ -186,7 +186,8 @@ static void deframe(struct tri_stream *stream, const uint8_t **data, size_t *siz
             return;
         case TRI_DEFRAMED_NO_MEMORY:
             tri_stream_fail(stream, TRI_WIRE_RESOURCE_EXHAUSTED,
-                            "no memory for a message of %zu bytes", stream->deframer.want);
+                            "no room for a message of %zu bytes: too much is under way",
+                            stream->deframer.want);
             return;
         }
     }
@@ -201,16 +202,29 @@ static bool hold(struct tri_stream *stream, const uint8_t *data, size_t size)
     }
     if (stream->held_size + size > stream->held_capacity) {
         /* Within the window, as nghttp2 has seen to. */
-        size_t capacity = (stream->held_size + size) * 2;
-        uint8_t *held = tri_realloc(stream->held, capacity);
-        if (!held)
+        size_t capacity = (stream->held_size + size) * 2, growth = capacity - stream->held_capacity;
+        struct tri_spare *spare = &stream->session->hub->spare;
+        if (!tri_spare_lend(spare, growth))
             return false;
+        uint8_t *held = tri_realloc(stream->held, capacity);
+        if (!held) {
+            spare->lent -= growth;
+            return false;
+        }
         stream->held = held;
         stream->held_capacity = capacity;
     }
     memcpy(stream->held + stream->held_size, data, size);
     stream->held_size += size;
     return true;
+}
+
+static void free_held(struct tri_stream *stream)
+{
+    stream->session->hub->spare.lent -= stream->held_capacity;
+    tri_free(stream->held);
+    stream->held = NULL;
+    stream->held_at = stream->held_size = stream->held_capacity = 0;
 }
 
 static void give_window(struct tri_stream *stream, size_t size)
@@ -229,7 +243,8 @@ void tri_stream_data(struct tri_stream *stream, const uint8_t *data, size_t size
     if (stream->ending) {
         left = 0;
     } else if (left > 0 && !hold(stream, data, left)) {
-        tri_stream_fail(stream, TRI_WIRE_RESOURCE_EXHAUSTED, "no memory for %zu bytes", left);
+        tri_stream_fail(stream, TRI_WIRE_RESOURCE_EXHAUSTED,
+                        "no room for %zu bytes: too much is held back", left);
         left = 0;
     }
     give_window(stream, size - left);
@@ -260,9 +275,7 @@ void tri_stream_resume(struct tri_stream *stream)
     stream->held_at = stream->held_size - left;
     give_window(stream, size - left);
     if (left == 0) {
-        tri_free(stream->held);
-        stream->held = NULL;
-        stream->held_at = stream->held_size = stream->held_capacity = 0;
+        free_held(stream);
         tell_ended(stream);
     }
 }
@@ -283,6 +296,5 @@ void tri_stream_peer_ended(struct tri_stream *stream)
 void tri_stream_receive_fini(struct tri_stream *stream)
 {
     tri_deframer_fini(&stream->deframer, &stream->session->hub->spare);
-    tri_free(stream->held);
-    stream->held = NULL;
+    free_held(stream);
 }

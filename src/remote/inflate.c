@@ -31,7 +31,8 @@ static tr_err grow(struct tri_spare *to, size_t size_max)
     uint8_t *bytes = tri_realloc(to->bytes, capacity);
     if (!bytes)
         return TR_ENOMEM;
-    *to = (struct tri_spare){bytes, capacity};
+    to->bytes = bytes;
+    to->capacity = capacity;
     return TR_OK;
 }
 

@@ -14,6 +14,9 @@ struct tri_io_group;
 
 /* Bounds on what peers can make us hold or do, with their defaults. 0 in a field: the default. */
 #define TRI_IO_MESSAGE_MAX (64u << 20) /* bytes of an incoming message, unpacked */
+/* Bytes that a thread holds for peers: messages that have not come to their end, and what came for
+ * streams that are paused. At least message_max. */
+#define TRI_IO_HELD_MAX ((size_t)256 << 20)
 #define TRI_IO_STREAMS_MAX 100u        /* calls at a time on one accepted connection */
 #define TRI_IO_HEADERS_MAX (16u << 10) /* bytes of a header list */
 #define TRI_IO_CONNECTIONS_MAX 16384u  /* accepted, of the group */
@@ -24,7 +27,7 @@ struct tri_io_group;
 #define TRI_IO_WINDOW_MAX (16u << 20)  /* bytes a stream's window may grow to */
 
 struct tri_io_limits {
-    size_t message_max, headers_max, window_max;
+    size_t message_max, held_max, headers_max, window_max;
     uint32_t streams_max, connections_max, per_address_max;
     uint32_t handshake_ms, idle_ms, stalled_ms;
 };

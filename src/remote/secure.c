@@ -54,7 +54,8 @@ static bool reserve(struct tri_tls_link *link, size_t more)
     if (!link->out && link->spare->bytes) { /* Fresh pages would cost more than to encrypt. */
         link->out = link->spare->bytes;
         link->out_capacity = link->spare->capacity;
-        *link->spare = (struct tri_spare){0};
+        link->spare->bytes = NULL;
+        link->spare->capacity = 0;
         if (more <= link->out_capacity)
             return true;
     }
@@ -72,7 +73,8 @@ static void free_out(struct tri_tls_link *link)
     if (link->out && link->out_capacity > link->spare->capacity &&
         link->out_capacity <= TRI_SPARE_MAX) {
         tri_spare_fini(link->spare);
-        *link->spare = (struct tri_spare){link->out, link->out_capacity};
+        link->spare->bytes = link->out;
+        link->spare->capacity = link->out_capacity;
     } else {
         tri_free(link->out);
     }

@@ -477,6 +477,33 @@ static void broken_messages_end_their_call_only(void **state)
     finish();
 }
 
+/* Many messages that never end: none is too large by itself. */
+static void what_is_under_way_is_limited_in_all(void **state)
+{
+    (void)state;
+    static uint8_t begun[16000] = {0, 0, 1, 0x80, 0}; /* the beginning of 98,304 bytes */
+    begin_with((struct tri_io_config){.limits = {.message_max = 100000, .held_max = 200000}},
+               (struct tri_io_config){0});
+    raw_connect(true);
+    for (uint32_t id = 1; id <= 9; id += 2) {
+        raw_call(id, "/test/sink", NULL);
+        assert_true(raw_frame(0, 0, id, begun, sizeof begun));
+    }
+    RAW_UNTIL(raw.status >= 0);
+    assert_int_equal(raw.status, TRI_WIRE_RESOURCE_EXHAUSTED);
+    assert_string_equal(raw.text, "no room for a message of 98304 bytes: too much is under way");
+    raw_close(); /* All that is given back. */
+    others_go_on();
+    struct end *end = dial(0, address, "/test/sink");
+    uint8_t *message = calloc(1, 100000);
+    send_bytes(end, message, 100000);
+    tri_mutex_lock(&lock);
+    WAIT_UNTIL(accepted[accepted_count - 1].bytes == 100000);
+    tri_mutex_unlock(&lock);
+    free(message);
+    finish();
+}
+
 static void what_is_no_grpc_is_answered_in_http(void **state)
 {
     (void)state;
@@ -507,6 +534,7 @@ int main(void)
         cmocka_unit_test(header_lists_are_limited),
         cmocka_unit_test(compressed_messages_are_unpacked_within_bounds),
         cmocka_unit_test(broken_messages_end_their_call_only),
+        cmocka_unit_test(what_is_under_way_is_limited_in_all),
         cmocka_unit_test(what_is_no_grpc_is_answered_in_http),
     };
     int rv = cmocka_run_group_tests(tests, wires_set_up, NULL);
