@@ -1,5 +1,5 @@
-/* fuzz_http2.c - a server's connection, given any bytes: it ends in an error or goes on, holds no
- * more than it may, and forgets no stream and no buffer. */
+/* fuzz_http2.c - a connection, given any bytes, as a server or (bit 3 of the first byte) as a client:
+ * it ends in an error or goes on, holds no more than it may, forgets no stream and no buffer. */
 #include "fuzz.h"
 #include "remote/session.h"
 
@@ -95,6 +95,21 @@ static bool drain(struct tri_session *session, size_t step)
     return true;
 }
 
+/* Two calls, one of which has said all. */
+static void call(struct tri_session *session)
+{
+    for (int i = 0; i < 2; i++) {
+        struct tri_stream *stream = tri_stream_create(session, &echo_events, NULL);
+        HOLDS(stream != NULL);
+        stream->dial_path = "/test/Echo";
+        streams++;
+        HOLDS(tri_stream_call(stream, "a:1") == TR_OK);
+        echo_message(NULL, stream, (const uint8_t *)"hello", 5);
+        if (i == 1)
+            tri_stream_close_send(stream);
+    }
+}
+
 static const uint8_t preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -111,8 +126,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     size_t step = steps[data[0] & 3];
     clock_ns = 1000000000;
-    HOLDS(tri_session_begin(&session, &hub, true) == TR_OK);
-    bool goes_on = data[0] & 4 || tri_session_input(&session, preface, sizeof preface - 1);
+    bool server = !(data[0] & 8);
+    hub.spare.lent_max = 10000;
+    HOLDS(tri_session_begin(&session, &hub, server) == TR_OK);
+    if (!server)
+        call(&session);
+    bool goes_on = true;
+    if (!(data[0] & 4)) /* From the settings on, of a server. */
+        goes_on = tri_session_input(&session, preface + (server ? 0 : 24),
+                                    sizeof preface - 1 - (server ? 0 : 24));
     for (size_t at = 1; at < size && goes_on; at += step) {
         size_t n = size - at < step ? size - at : step;
         goes_on = tri_session_input(&session, data + at, n) && drain(&session, steps[data[0] >> 6]);
@@ -129,7 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     tri_session_lose(&session, TRI_WIRE_LOST, "the input ends");
     while (tri_hub_tell(&hub))
         continue;
-    HOLDS(session.stream_count == 0 && streams == 0 && buffers == 0);
+    HOLDS(session.stream_count == 0 && streams == 0 && buffers == 0 && hub.spare.lent == 0);
     tri_hub_fini(&hub);
     return 0;
 }
