@@ -18,12 +18,6 @@
 #define READS_MAX 4
 #define WRITES_MAX 8
 #define LINGER_NS 1000000000u
-/* Pings of ours: often enough to find out about peers that are gone. Servers in Go end connections
- * whose client pings more than once in five minutes. */
-#define PING_CLIENTS_NS 30000000000u
-#define PING_SERVERS_NS 330000000000u
-#define PING_ANSWER_NS 20000000000u
-
 /* ---- Life ---------------------------------------------------------------- */
 
 void tri_conn_changed(struct tri_session *session)
@@ -52,6 +46,9 @@ static uint64_t step_ns(const struct tri_io_limits *limits)
     uint32_t ms = limits->handshake_ms;
     ms = limits->idle_ms < ms ? limits->idle_ms : ms;
     ms = limits->stalled_ms < ms ? limits->stalled_ms : ms;
+    ms = limits->ping_clients_ms < ms ? limits->ping_clients_ms : ms;
+    ms = limits->ping_servers_ms < ms ? limits->ping_servers_ms : ms;
+    ms = limits->ping_answer_ms < ms ? limits->ping_answer_ms : ms;
     return (uint64_t)(ms < 40 ? 10 : ms / 4) * 1000000u;
 }
 
@@ -65,16 +62,17 @@ static void watch_open(struct tri_conn *conn, uint64_t now)
 {
     const struct tri_io_limits *limits = conn->loop->hub.limits;
     struct tri_session *session = &conn->session;
-    uint64_t every = session->server ? PING_CLIENTS_NS : PING_SERVERS_NS;
+    uint32_t every = session->server ? limits->ping_clients_ms : limits->ping_servers_ms;
     if (!session->settled && passed(now, conn->began_ns, limits->handshake_ms))
         tri_conn_lose(conn, session->server ? TRI_WIRE_LOST : TRI_WIRE_UNREACHABLE,
                       "no HTTP/2 settings within %u ms", limits->handshake_ms);
     else if (conn->blocked && passed(now, conn->progress_ns, limits->stalled_ms))
         tri_conn_lose(conn, TRI_WIRE_LOST, "the peer has taken nothing for %u ms",
                       limits->stalled_ms);
-    else if (session->pinged && now - session->pinged_ns >= PING_ANSWER_NS)
-        tri_conn_lose(conn, TRI_WIRE_LOST, "no answer to a ping");
-    else if (!session->pinged && session->stream_count > 0 && now - session->heard_ns >= every)
+    else if (session->pinged && passed(now, session->pinged_ns, limits->ping_answer_ms))
+        tri_conn_lose(conn, TRI_WIRE_LOST, "no answer to a ping within %u ms",
+                      limits->ping_answer_ms);
+    else if (!session->pinged && session->stream_count > 0 && passed(now, session->heard_ns, every))
         tri_session_ping(session);
     else if (session->server && conn->idle_ns != 0 && passed(now, conn->idle_ns, limits->idle_ms))
         tri_session_refuse(session);

@@ -277,6 +277,9 @@ static void set_defaults(struct tri_io_limits *limits)
     DEFAULT(handshake_ms, TRI_IO_HANDSHAKE_MS);
     DEFAULT(idle_ms, TRI_IO_IDLE_MS);
     DEFAULT(stalled_ms, TRI_IO_STALLED_MS);
+    DEFAULT(ping_clients_ms, TRI_IO_PING_CLIENTS_MS);
+    DEFAULT(ping_servers_ms, TRI_IO_PING_SERVERS_MS);
+    DEFAULT(ping_answer_ms, TRI_IO_PING_ANSWER_MS);
 #undef DEFAULT
     if (limits->held_max < limits->message_max)
         limits->held_max = limits->message_max;

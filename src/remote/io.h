@@ -24,12 +24,18 @@ struct tri_io_group;
 #define TRI_IO_HANDSHAKE_MS 10000u     /* TCP, TLS and the first settings */
 #define TRI_IO_IDLE_MS 300000u         /* an accepted connection without calls is closed */
 #define TRI_IO_STALLED_MS 120000u      /* a peer that takes no byte of what we send is lost */
-#define TRI_IO_WINDOW_MAX (16u << 20)  /* bytes a stream's window may grow to */
+/* Silence before a peer is pinged. Servers in Go end connections of clients that ping more than once
+ * in five minutes. */
+#define TRI_IO_PING_CLIENTS_MS 30000u
+#define TRI_IO_PING_SERVERS_MS 330000u
+#define TRI_IO_PING_ANSWER_MS 20000u  /* without an answer for so long a peer is lost */
+#define TRI_IO_WINDOW_MAX (16u << 20) /* bytes a stream's window may grow to */
 
 struct tri_io_limits {
     size_t message_max, held_max, headers_max, window_max;
     uint32_t streams_max, connections_max, per_address_max;
     uint32_t handshake_ms, idle_ms, stalled_ms;
+    uint32_t ping_clients_ms, ping_servers_ms, ping_answer_ms;
 };
 
 struct tri_tls; /* remote/tls.h */

@@ -246,7 +246,7 @@ static void connections_are_counted(void **state)
 static void slow_handshakes_end(void **state)
 {
     (void)state;
-    begin_with((struct tri_io_config){.limits.handshake_ms = 100}, (struct tri_io_config){0});
+    begin_with((struct tri_io_config){.limits.handshake_ms = 1000}, (struct tri_io_config){0});
     raw_connect(false);
     RAW_UNTIL(raw.closed);
     raw_close();
@@ -261,7 +261,7 @@ static void slow_handshakes_end(void **state)
 static void idle_connections_end(void **state)
 {
     (void)state;
-    begin_with((struct tri_io_config){.limits.idle_ms = 100}, (struct tri_io_config){0});
+    begin_with((struct tri_io_config){.limits.idle_ms = 1000}, (struct tri_io_config){0});
     struct end *end = dial(0, address, "/test/sink");
     raw_connect(true);
     RAW_UNTIL(raw.closed);
@@ -295,6 +295,26 @@ static void peers_that_read_nothing_are_lost(void **state)
     tri_mutex_unlock(&lock);
     raw_close();
     free(message);
+    finish();
+}
+
+static void clients_that_answer_no_ping_are_lost(void **state)
+{
+    (void)state;
+    begin_with((struct tri_io_config){.limits = {.ping_clients_ms = 50, .ping_answer_ms = 1500}},
+               (struct tri_io_config){0});
+    struct end *end = dial(0, address, "/test/sink"); /* answers, so it stays */
+    raw_connect(true);
+    raw_call(1, "/test/sink", NULL);
+    RAW_UNTIL(raw.closed);
+    tri_mutex_lock(&lock);
+    WAIT_UNTIL(accepted[0].closed || accepted[1].closed);
+    struct end *lost = accepted[0].closed ? &accepted[0] : &accepted[1];
+    assert_int_equal(lost->status, TRI_WIRE_LOST);
+    assert_string_equal(lost->text, "no answer to a ping within 1500 ms");
+    assert_false(end->closed);
+    tri_mutex_unlock(&lock);
+    raw_close();
     finish();
 }
 
@@ -528,6 +548,7 @@ int main(void)
         cmocka_unit_test(slow_handshakes_end),
         cmocka_unit_test(idle_connections_end),
         cmocka_unit_test(peers_that_read_nothing_are_lost),
+        cmocka_unit_test(clients_that_answer_no_ping_are_lost),
         cmocka_unit_test(floods_end_the_connection),
         cmocka_unit_test(rapid_resets_end_the_connection),
         cmocka_unit_test(streams_are_limited),

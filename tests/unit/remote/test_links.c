@@ -169,6 +169,46 @@ static void a_server_that_refuses_lets_calls_end(void **state)
     finish();
 }
 
+/* A server that says its settings and nothing more. */
+static void say_nothing(void *arg)
+{
+    static const uint8_t settings[] = {0, 0, 0, 4, 0, 0, 0, 0, 0};
+    const int *listener = arg;
+    uint8_t bytes[256];
+    int fd = accept(*listener, NULL, NULL);
+    assert_int_equal(send(fd, settings, sizeof settings, MSG_NOSIGNAL), sizeof settings);
+    while (recv(fd, bytes, sizeof bytes, 0) > 0)
+        continue;
+    (void)close(fd);
+}
+
+static void servers_that_answer_no_ping_are_lost(void **state)
+{
+    (void)state;
+    struct sockaddr_in at = loopback(0);
+    socklen_t size = sizeof at;
+    struct tri_thread thread;
+    char to[64];
+    begin_with((struct tri_io_config){0},
+               (struct tri_io_config){.limits = {.ping_servers_ms = 50, .ping_answer_ms = 100}});
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &size), 0);
+    (void)snprintf(to, sizeof to, "127.0.0.1:%u", ntohs(at.sin_port));
+    assert_true(tri_thread_create(&thread, "server", say_nothing, &listener));
+    struct end *end = dial(0, to, "/test/x");
+    tri_mutex_lock(&lock);
+    WAIT_UNTIL(end->closed);
+    assert_true(end->opened);
+    assert_int_equal(end->status, TRI_WIRE_LOST);
+    assert_string_equal(end->text, "no answer to a ping within 100 ms");
+    tri_mutex_unlock(&lock);
+    finish();
+    tri_thread_join(&thread);
+    (void)close(listener);
+}
+
 /* A server of two frames: its settings, and a last word. */
 static void go_away(void *arg)
 {
@@ -259,6 +299,7 @@ int main(void)
         cmocka_unit_test(windows_grow_with_the_link),
         cmocka_unit_test(a_server_that_refuses_lets_calls_end),
         cmocka_unit_test(a_peers_last_words_are_told),
+        cmocka_unit_test(servers_that_answer_no_ping_are_lost),
         cmocka_unit_test(any_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, wires_set_up, NULL);
