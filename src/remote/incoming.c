@@ -147,6 +147,7 @@ static bool message(struct tri_stream *stream, const struct tri_deframed_message
         tr_err err = tri_inflate(from->at, from->size, hub->limits->message_max, &hub->inflated,
                                  &size);
         if (err != TR_OK) {
+            tri_spare_fini(&hub->inflated);
             tri_stream_fail(stream,
                             err == TR_EFULL ? TRI_WIRE_RESOURCE_EXHAUSTED : TRI_WIRE_INTERNAL,
                             err == TR_EFULL ? "a message unpacks to more than %zu bytes"
@@ -159,6 +160,8 @@ static bool message(struct tri_stream *stream, const struct tri_deframed_message
     count_message(hub);
     if (stream->events && stream->events->message)
         stream->events->message(stream->user, stream, at, size);
+    if (hub->inflated.capacity > TRI_SPARE_MAX)
+        tri_spare_fini(&hub->inflated); /* One large message does not keep its memory for good. */
     return !stream->ending;
 }
 

@@ -69,8 +69,6 @@ static tr_err unpack(z_stream *z, size_t size_max, struct tri_spare *to, size_t 
 tr_err tri_inflate(const uint8_t *data, size_t size, size_t size_max, struct tri_spare *to,
                    size_t *ret_size)
 {
-    if (to->capacity > TRI_SPARE_MAX)
-        tri_spare_fini(to); /* One large message does not keep its memory for good. */
     z_stream z = {.zalloc = z_alloc, .zfree = z_free};
     if (size > UINT_MAX)
         return TR_EFULL;

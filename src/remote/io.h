@@ -72,7 +72,8 @@ void tri_io_set_serving(struct tri_io_group *group, bool serving);
 void tri_io_refuse(struct tri_io_group *group);
 
 /* Ends what is still open (closed() with TRI_WIRE_ENDED), runs the jobs that were posted, joins the
- * threads and frees everything. NULL is fine. Not from a wire's thread. */
+ * threads and frees everything; nobody may post any more. Waits for look-ups of names that are under
+ * way, which cannot be broken off. NULL is fine. Not from a wire's thread. */
 void tri_io_destroy(struct tri_io_group *group);
 
 /* Sums over the group; any thread, each figure by itself exact. */
