@@ -14,9 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Reads and writes of one connection before others get their turn. */
-#define READS_MAX 4
-#define WRITES_MAX 8
+/* Writes of one connection in a turn, so that a busy one does not hold up the others. It reads once:
+ * what is left is told again by the next poll. */
+#define WRITES_MAX 2
 #define LINGER_NS 1000000000u
 /* ---- Life ---------------------------------------------------------------- */
 
@@ -327,27 +327,24 @@ static void secure_input(struct tri_conn *conn, const uint8_t *data, size_t size
 static void read_some(struct tri_conn *conn)
 {
     struct tri_loop *loop = conn->loop;
-    for (int i = 0; i < READS_MAX; i++) {
-        ssize_t n = recv(conn->fd, loop->input, TRI_INPUT_SIZE, 0);
-        tri_count(&loop->hub.counters.reads, 1);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return;
-        if (n <= 0) {
-            read_error(conn, n);
-            return;
-        }
-        tri_count(&loop->hub.counters.bytes_in, (uint64_t)n);
-        if (conn->state == TRI_CONN_LINGERING || conn->broken)
-            continue; /* Nobody wants to know. */
-        if (!conn->tls)
-            plain_input(conn, loop->input, (size_t)n);
-        else
-            secure_input(conn, loop->input, (size_t)n);
-        if (conn->state == TRI_CONN_CLOSED || n < (ssize_t)TRI_INPUT_SIZE)
-            return;
+    ssize_t n;
+    do
+        n = recv(conn->fd, loop->input, TRI_INPUT_SIZE, 0);
+    while (n < 0 && errno == EINTR);
+    tri_count(&loop->hub.counters.reads, 1);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return;
+    if (n <= 0) {
+        read_error(conn, n);
+        return;
     }
+    tri_count(&loop->hub.counters.bytes_in, (uint64_t)n);
+    if (conn->state == TRI_CONN_LINGERING || conn->broken)
+        return; /* Nobody wants to know. */
+    if (conn->tls)
+        secure_input(conn, loop->input, (size_t)n);
+    else
+        plain_input(conn, loop->input, (size_t)n);
 }
 
 void tri_conn_ready(struct tri_conn *conn, int events)
@@ -487,8 +484,9 @@ void tri_conn_flush(struct tri_conn *conn)
         conn->idle_ns = tri_loop_now_ns(conn->loop);
     for (int i = 0; !conn->blocked && anything(conn); i++) {
         if (i == WRITES_MAX) {
+            conn->waits = conn->loop->again = true;
             tri_conn_changed(&conn->session);
-            break;
+            return;
         }
         if (!(conn->tls ? write_secure(conn) : write_some(conn)))
             break;

@@ -123,15 +123,27 @@ static void set_tick(struct tri_loop *loop)
 static bool flush(struct tri_loop *loop)
 {
     struct tri_conn *conn = loop->dirty_first, *next;
-    if (!conn)
-        return false;
+    bool any = false;
     loop->dirty_first = loop->dirty_last = NULL;
     for (; conn; conn = next) {
         next = conn->next_dirty;
         conn->dirty = false;
+        if (conn->waits) {
+            tri_conn_changed(&conn->session);
+            continue;
+        }
         tri_conn_flush(conn);
+        any = true;
     }
-    return true;
+    return any;
+}
+
+/* A new turn: who waits for it may write again. */
+static void let_go_on(struct tri_loop *loop)
+{
+    loop->again = false;
+    for (struct tri_conn *conn = loop->dirty_first; conn; conn = conn->next_dirty)
+        conn->waits = false;
 }
 
 /* True when nothing is left to do. */
@@ -156,6 +168,7 @@ static void no_more(uv_handle_t *handle)
 static void after_events(uv_check_t *after)
 {
     struct tri_loop *loop = after->data;
+    let_go_on(loop);
     (void)settle(loop);
 }
 
@@ -171,7 +184,7 @@ static void before_events(uv_prepare_t *before)
         return;
     }
     set_tick(loop);
-    if (!settled || !fall_asleep(loop))
+    if (!settled || loop->again || !fall_asleep(loop))
         (void)uv_async_send(&loop->wake); /* Only looks for events. */
     loop->hub.now_ns = 0;
 }

@@ -34,6 +34,7 @@ struct tri_conn {
     struct tri_conn *next, **link; /* of the loop */
     struct tri_conn *next_dirty;
     bool dirty;
+    bool waits;   /* dirty, and has had its share of this turn */
     bool polled;  /* `poll` is a handle of the loop */
     bool blocked; /* the kernel takes no more */
     bool counted; /* at the group's gate */
@@ -75,7 +76,8 @@ struct tri_loop {
     struct tri_wire wire;
     struct tri_wheel wheel;
     struct tri_conn *conns;
-    struct tri_conn *dirty_first, *dirty_last;
+    struct tri_conn *dirty_first, *dirty_last; /* with something to write, or to be freed */
+    bool again;                                /* one of them has had its share of this turn */
     uint8_t *input;
     uint8_t *plain; /* the same, decrypted; NULL without TLS */
     struct tri_io_group *group;
