@@ -293,6 +293,32 @@ static void any_allocation_may_fail(void **state)
     assert_true(good > 0 && bad > 20);
 }
 
+/* Groups come up whole or not at all. */
+static void groups_come_up_or_say_why(void **state)
+{
+    (void)state;
+    struct tri_io_config config = {.threads = 3};
+    struct tri_io_group *group = NULL;
+    struct tr_error error;
+    size_t failures = 0;
+    for (int64_t n = 0;; n++) {
+        tri_alloc_fail_after(n);
+        tr_err err = tri_io_create(&config, &group, &error);
+        bool pending = tri_alloc_fail_pending();
+        tri_alloc_fail_after(-1);
+        if (err == TR_OK)
+            tri_io_destroy(group);
+        if (pending)
+            break;
+        assert_int_equal(err, TR_ENOMEM);
+        failures++;
+    }
+    assert_true(failures >= 5);
+    config.threads = 65;
+    assert_int_equal(tri_io_create(&config, &group, &error), TR_EINVAL);
+    assert_string_equal(error.text, "65 I/O threads, want at most 64");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +326,7 @@ int main(void)
         cmocka_unit_test(a_server_that_refuses_lets_calls_end),
         cmocka_unit_test(a_peers_last_words_are_told),
         cmocka_unit_test(servers_that_answer_no_ping_are_lost),
+        cmocka_unit_test(groups_come_up_or_say_why),
         cmocka_unit_test(any_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, wires_set_up, NULL);
