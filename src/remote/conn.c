@@ -170,8 +170,14 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     struct tri_conn *conn = poll->data;
     if (conn->state == TRI_CONN_CLOSED)
         return;
-    /* An error of the socket shows when it is read or written. */
-    tri_conn_ready(conn, status < 0 ? UV_READABLE | UV_WRITABLE : events);
+    if (status < 0) {
+        /* What error it is shows when the socket is read or written, which may yield data first. libuv
+         * has stopped polling: tri_conn_flush() begins again. */
+        conn->events = 0;
+        events = UV_READABLE | UV_WRITABLE;
+        tri_conn_changed(&conn->session);
+    }
+    tri_conn_ready(conn, events);
 }
 
 bool tri_conn_poll(struct tri_conn *conn)

@@ -78,10 +78,11 @@ static void deal(struct tri_io_group *group, int fd, const struct tri_address *f
 
 static void on_connection(uv_poll_t *poll, int status, int events)
 {
-    (void)status;
     (void)events;
     struct tri_io_group *group = poll->data;
     struct tri_loop *loop = &group->loops[0];
+    if (status < 0) /* libuv has stopped polling. */
+        tri_loop_timer(loop, &group->pause, tri_loop_now_ns(loop) + ACCEPT_PAUSE_NS);
     for (int i = 0; i < ACCEPTS_MAX; i++) {
         struct tri_address from = {.size = sizeof from.at};
         int fd = accept4(group->listener, (struct sockaddr *)&from.at, &from.size,

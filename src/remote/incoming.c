@@ -291,9 +291,7 @@ void tri_stream_peer_ended(struct tri_stream *stream)
     else if (stream->server)
         tell_ended(stream);
     else if (!stream->ending && !stream->h2_closed)
-        /* The server has said all; what we have not said it does not want to hear. */
-        (void)nghttp2_submit_rst_stream(stream->session->h2, NGHTTP2_FLAG_NONE, stream->id,
-                                        NGHTTP2_NO_ERROR);
+        tri_stream_stop(stream, false);
 }
 
 void tri_stream_receive_fini(struct tri_stream *stream)

@@ -283,9 +283,11 @@ static int on_sent(nghttp2_session *h2, const nghttp2_frame *frame, void *user)
 {
     (void)user;
     struct tri_stream *stream = stream_of(h2, frame->hd.stream_id);
-    if (stream && (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
+    /* A server that has ended its half wants nothing more of the other one. */
+    if (stream && stream->server &&
+        (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
         (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
-        tri_stream_sent_end(stream);
+        tri_stream_stop(stream, true);
     return 0;
 }
 

@@ -193,8 +193,9 @@ void tri_stream_headers_end(struct tri_stream *stream, bool first);
 ssize_t tri_stream_plan(nghttp2_session *h2, int32_t id, uint8_t *buffer, size_t length,
                         uint32_t *ret_flags, nghttp2_data_source *source, void *user);
 int tri_stream_append(struct tri_stream *stream, const uint8_t *head, size_t size);
-/* END_STREAM has gone out. */
-void tri_stream_sent_end(struct tri_stream *stream);
+/* One half has come to its end, and the other (remote: the peer's) is not wanted any more: resets the
+ * stream without an error, unless that half has ended, too. */
+void tri_stream_stop(struct tri_stream *stream, bool remote);
 /* An answer in plain HTTP, to what is not gRPC. */
 void tri_stream_answer_plain(struct tri_stream *stream);
 

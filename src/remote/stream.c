@@ -342,12 +342,14 @@ int tri_stream_append(struct tri_stream *stream, const uint8_t *head, size_t siz
     return 0;
 }
 
-void tri_stream_sent_end(struct tri_stream *stream)
+void tri_stream_stop(struct tri_stream *stream, bool remote)
 {
     nghttp2_session *h2 = stream->session->h2;
-    /* A server that has ended its half wants nothing more of the other one. */
-    if (stream->server && nghttp2_session_get_stream_remote_close(h2, stream->id) == 0)
-        (void)nghttp2_submit_rst_stream(h2, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR);
+    int closed = remote ? nghttp2_session_get_stream_remote_close(h2, stream->id)
+                        : nghttp2_session_get_stream_local_close(h2, stream->id);
+    if (closed == 0)
+        check(stream,
+              nghttp2_submit_rst_stream(h2, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR));
 }
 
 /* ---- What owners call ---------------------------------------------------- */
