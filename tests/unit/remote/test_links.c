@@ -209,6 +209,80 @@ static void servers_that_answer_no_ping_are_lost(void **state)
     (void)close(listener);
 }
 
+static bool server_ready, server_may, server_did;
+
+/* A server that says something and breaks off, when it is told to. */
+static void break_off(void *arg)
+{
+    static const uint8_t settings[] = {0, 0, 0, 4, 0, 0, 0, 0, 0};
+    static const uint8_t acknowledged[] = {0, 0, 0, 4, 1, 0, 0, 0, 0};
+    static const uint8_t grant[] = {0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1}; /* wants no answer */
+    const struct linger at_once = {.l_onoff = 1};
+    const int *listener = arg;
+    uint8_t said[2000];
+    size_t size = 0;
+    int fd = accept(*listener, NULL, NULL);
+    assert_int_equal(send(fd, settings, sizeof settings, MSG_NOSIGNAL), sizeof settings);
+    while (size < 9 || memcmp(said + size - 9, acknowledged, 9) != 0) {
+        ssize_t n = recv(fd, said + size, sizeof said - size, 0);
+        assert_true(n > 0);
+        size += (size_t)n;
+    }
+    tri_mutex_lock(&lock);
+    server_ready = true;
+    tri_cond_broadcast(&happened);
+    WAIT_UNTIL(server_may);
+    tri_mutex_unlock(&lock);
+    assert_int_equal(send(fd, grant, sizeof grant, MSG_NOSIGNAL), sizeof grant);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    (void)close(fd);
+    tri_mutex_lock(&lock);
+    server_did = true;
+    tri_cond_broadcast(&happened);
+    tri_mutex_unlock(&lock);
+}
+
+/* The wire sees nothing of it before all of it has happened. */
+static void let_break_off(struct tri_wire *wire, void *arg)
+{
+    (void)wire;
+    (void)arg;
+    tri_mutex_lock(&lock);
+    server_may = true;
+    tri_cond_broadcast(&happened);
+    WAIT_UNTIL(server_did);
+    tri_mutex_unlock(&lock);
+}
+
+static void a_reset_behind_data_is_seen(void **state)
+{
+    (void)state;
+    struct sockaddr_in at = loopback(0);
+    socklen_t size = sizeof at;
+    struct tri_thread thread;
+    char to[64];
+    begin();
+    server_ready = server_may = server_did = false;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &size), 0);
+    (void)snprintf(to, sizeof to, "127.0.0.1:%u", ntohs(at.sin_port));
+    assert_true(tri_thread_create(&thread, "server", break_off, &listener));
+    struct end *end = dial(0, to, "/test/x");
+    tri_mutex_lock(&lock);
+    WAIT_UNTIL(server_ready);
+    tri_mutex_unlock(&lock);
+    on_wire(end->wire, let_break_off, NULL);
+    tri_mutex_lock(&lock);
+    WAIT_UNTIL(end->closed);
+    assert_int_equal(end->status, TRI_WIRE_LOST);
+    tri_mutex_unlock(&lock);
+    finish();
+    tri_thread_join(&thread);
+    (void)close(listener);
+}
+
 /* A server of two frames: its settings, and a last word. */
 static void go_away(void *arg)
 {
@@ -325,6 +399,7 @@ int main(void)
         cmocka_unit_test(windows_grow_with_the_link),
         cmocka_unit_test(a_server_that_refuses_lets_calls_end),
         cmocka_unit_test(a_peers_last_words_are_told),
+        cmocka_unit_test(a_reset_behind_data_is_seen),
         cmocka_unit_test(servers_that_answer_no_ping_are_lost),
         cmocka_unit_test(groups_come_up_or_say_why),
         cmocka_unit_test(any_allocation_may_fail),
