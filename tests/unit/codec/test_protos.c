@@ -13,6 +13,9 @@
 
 #include "a/remote.troupe.h"
 #include "b/remote.troupe.h"
+#include "google/protobuf/any.troupe.h"
+#include "google/protobuf/timestamp.troupe.h"
+#include "google/protobuf/wrappers.troupe.h"
 #include "hex.h"
 #include "orders/early/messages.troupe.h"
 #include "orders/messages.troupe.h"
@@ -193,6 +196,27 @@ static void both_payments_can_be_read(void **state)
     free(data);
 }
 
+static void protobufs_own_messages_are_messages(void **state)
+{
+    (void)state;
+    uint8_t *data;
+    const struct google_protobuf_string_value text = {"hi"};
+    assert_string_equal(google_protobuf_string_value_type.name, "google.protobuf.StringValue");
+    assert_int_equal(sizeof text.value, 1001);
+    size_t size = encoded(&google_protobuf_string_value_type, &text, &data);
+    assert_hex(data, size, "0a026869");
+    free(data);
+    const struct google_protobuf_any any = {
+        .type_url = "x/actor.Stop", .value_size = 2, .value = {1, 2}};
+    size = encoded(&google_protobuf_any_type, &any, &data);
+    assert_hex(data, size, "0a0c782f6163746f722e53746f7012020102");
+    free(data);
+    const struct google_protobuf_timestamp time = {.seconds = -1, .nanos = 5};
+    size = encoded(&google_protobuf_timestamp_type, &time, &data);
+    assert_hex(data, size, "08ffffffffffffffffff011005");
+    free(data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +224,7 @@ int main(void)
         cmocka_unit_test(random_batches_are_read_alike),
         cmocka_unit_test(handshakes_are_read_alike),
         cmocka_unit_test(both_payments_can_be_read),
+        cmocka_unit_test(protobufs_own_messages_are_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
