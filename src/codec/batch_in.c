@@ -216,7 +216,8 @@ struct raw {
 };
 
 /* Whatever order the fields come in. */
-static bool parse_rest(const uint8_t *at, const uint8_t *end, struct raw *raw)
+static __attribute__((noinline, cold)) bool parse_rest(const uint8_t *at, const uint8_t *end,
+                                                       struct raw *raw)
 {
     uint64_t tag, value;
     while (at < end) {
@@ -255,8 +256,8 @@ static bool parse_rest(const uint8_t *at, const uint8_t *end, struct raw *raw)
 }
 
 /* The number of field `tag`, if it is the next one. NULL: malformed. */
-static inline const uint8_t *next_number(const uint8_t *at, const uint8_t *end, uint8_t tag,
-                                         uint32_t *ret)
+TRI_HOT_INLINE const uint8_t *next_number(const uint8_t *at, const uint8_t *end, uint8_t tag,
+                                          uint32_t *ret)
 {
     uint64_t value;
     if (at == end || *at != tag)
@@ -268,7 +269,7 @@ static inline const uint8_t *next_number(const uint8_t *at, const uint8_t *end, 
 }
 
 /* The fields in their usual order; what is left then goes the slower way. */
-static inline bool parse_envelope(const uint8_t *at, const uint8_t *end, struct raw *raw)
+TRI_HOT_INLINE bool parse_envelope(const uint8_t *at, const uint8_t *end, struct raw *raw)
 {
     at = next_number(at, end, TRI_TAG(1, TRI_WIRE_VARINT), &raw->type);
     if (TRI_LIKELY(at && at < end && *at == TRI_TAG(2, TRI_WIRE_BYTES))) {
@@ -284,12 +285,18 @@ static inline bool parse_envelope(const uint8_t *at, const uint8_t *end, struct 
         at = next_number(at, end, TRI_TAG(7, TRI_WIRE_VARINT), &raw->target_request_id);
     if (TRI_LIKELY(at))
         at = next_number(at, end, TRI_TAG(8, TRI_WIRE_VARINT), &raw->sender_request_id);
-    return at && (at == end || parse_rest(at, end, raw));
+    if (TRI_LIKELY(at == end))
+        return true;
+    struct raw all = *raw; /* So that what has no address can be in registers. */
+    if (!at || !parse_rest(at, end, &all))
+        return false;
+    *raw = all;
+    return true;
 }
 
 /* Looks the indices up; a sender's is one more than its index. */
-static bool resolve(const struct tri_batch_reader *reader, const struct raw *raw,
-                    struct tri_envelope_in *ret)
+TRI_HOT_INLINE bool resolve(const struct tri_batch_reader *reader, const struct raw *raw,
+                            struct tri_envelope_in *ret)
 {
     if (raw->type >= reader->type_count || raw->target >= reader->target_count ||
         raw->sender > reader->sender_count || raw->serializer_id > 1)
