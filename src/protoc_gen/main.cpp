@@ -74,6 +74,7 @@ class Generator : public pb::compiler::CodeGenerator
     {
         try {
             Model model(parameter);
+            model.check_file(file);
             Out header, source;
             emit_header(model, file, header);
             emit_source(model, file, source);

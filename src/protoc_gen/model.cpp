@@ -290,14 +290,36 @@ std::vector<Message *> Model::messages(const pb::FileDescriptor *file)
     std::vector<Message *> list;
     for (int i = 0; i < file->message_type_count(); i++)
         collect(this, file->message_type(i), file, &list);
-    std::map<std::string, const pb::Descriptor *> names;
-    for (Message *message : list) {
-        auto [known, added] = names.emplace(message->name, message->proto);
-        if (!added)
-            refuse(message->proto, "its struct is named '" + message->name + "', like that of " +
-                                       known->second->full_name() + ": rename one of them");
-    }
     return list;
+}
+
+// Different names of protobuf may be one name in C.
+void Model::check_file(const pb::FileDescriptor *file)
+{
+    std::map<std::string, std::string> names;
+    auto add = [&](const std::string &name, const std::string &of) {
+        auto [known, added] = names.emplace(name, of);
+        if (!added && known->second != of)
+            throw Refused(of + " and " + known->second + " would both be '" + name +
+                          "' in C: rename one of them, or set (troupe.file).prefix");
+    };
+    auto add_enum = [&](const pb::EnumDescriptor *proto) {
+        add(enum_name(proto), proto->full_name());
+        for (int i = 0; i < proto->value_count(); i++)
+            add(enum_value(proto->value(i)), proto->value(i)->full_name());
+    };
+    for (const pb::EnumDescriptor *proto : enums(file))
+        add_enum(proto);
+    for (const Message *message : messages(file)) {
+        add(message->name, message->proto->full_name());
+        for (const Field &field : message->fields) {
+            if (!field.oneof)
+                continue;
+            add(oneof_name(field.oneof), field.oneof->full_name());
+            add(oneof_none(field.oneof), field.oneof->full_name());
+            add(oneof_case(field), field.proto->full_name());
+        }
+    }
 }
 
 static void collect_enums(const pb::Descriptor *proto,

@@ -93,12 +93,14 @@ class Model
     Message *message(const pb::Descriptor *proto);
     // All messages of a file, those that are part of others before them.
     std::vector<Message *> messages(const pb::FileDescriptor *file);
+    // Throws Refused if two things would have one name in C.
+    void check_file(const pb::FileDescriptor *file);
     static std::vector<const pb::EnumDescriptor *> enums(const pb::FileDescriptor *file);
 
     std::string prefix(const pb::FileDescriptor *file) const;
     std::string enum_name(const pb::EnumDescriptor *proto) const;
     std::string enum_value(const pb::EnumValueDescriptor *proto) const;
-    std::string oneof_name(const pb::OneofDescriptor *proto) const; // of the enum
+    std::string oneof_name(const pb::OneofDescriptor *proto) const; // of its enum
     std::string oneof_case(const Field &field) const;
     std::string oneof_none(const pb::OneofDescriptor *proto) const;
     static std::string oneof_field(const pb::OneofDescriptor *proto); // in the struct

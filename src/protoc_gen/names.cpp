@@ -101,7 +101,7 @@ std::string Model::prefix(const pb::FileDescriptor *file) const
     prefix = snake(prefix);
     for (char c : prefix)
         if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_')
-            throw Refused(file->name() + ": the prefix '" + prefix +
+            throw Refused("the prefix '" + prefix +
                           "' cannot begin a name in C: use letters, digits and underscores");
     return prefix.empty() || prefix.back() == '_' ? prefix : prefix + "_";
 }
@@ -128,17 +128,25 @@ std::string Model::enum_value(const pb::EnumValueDescriptor *proto) const
 
 std::string Model::oneof_name(const pb::OneofDescriptor *proto) const
 {
-    return message_name(proto->containing_type()) + "_" + snake(proto->name());
+    return message_name(proto->containing_type()) + "_" + oneof_field(proto);
+}
+
+// Without the `_case` of the enum.
+static std::string case_name(const std::string &message, const pb::OneofDescriptor *proto,
+                             const std::string &name)
+{
+    return upper(message + "_" + snake(proto->name()) + "_" + snake(name));
 }
 
 std::string Model::oneof_case(const Field &field) const
 {
-    return upper(oneof_name(field.oneof) + "_" + snake(field.proto->name()));
+    return case_name(message_name(field.oneof->containing_type()), field.oneof,
+                     field.proto->name());
 }
 
 std::string Model::oneof_none(const pb::OneofDescriptor *proto) const
 {
-    return upper(oneof_name(proto) + "_none");
+    return case_name(message_name(proto->containing_type()), proto, "none");
 }
 
 std::string Model::oneof_field(const pb::OneofDescriptor *proto)

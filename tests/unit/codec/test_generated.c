@@ -273,7 +273,7 @@ static void bounds_are_kept_going_out(void **state)
     has_no_encoding(&every_repeated_type, &array, sizeof array);
     array = (struct every_repeated){.text_count = 1, .text = {"\xFF"}};
     has_no_encoding(&every_repeated_type, &array, sizeof array);
-    struct every_choice choice = {.value_case = (enum every_choice_value)6};
+    struct every_choice choice = {.value_case = (enum every_choice_value_case)6};
     has_no_encoding(&every_choice_type, &choice, sizeof choice);
     struct every_nested nested = {.has_two = true, .two = {.colors_count = 7}};
     has_no_encoding(&every_nested_type, &nested, sizeof nested);
