@@ -97,7 +97,7 @@ static void sizes_go_before_what_was_written(void **state)
     for (size_t i = 0; i < 8; i++) {
         memset(bytes + 1, (int)i, sizes[i]);
         uint8_t *end = tr_put_size_before_(bytes + 1, bytes + 1 + sizes[i]);
-        size_t size;
+        size_t size = 0;
         const uint8_t *at = tr_get_size_(bytes, end, &size);
         assert_non_null(at);
         assert_int_equal(size, sizes[i]);
