@@ -130,6 +130,15 @@ struct tr_enum_info {
     uint32_t value_count;
 };
 
+/* The name of a value, as the .proto file has it; NULL if this side does not know it. */
+static inline const char *tr_enum_name(const struct tr_enum_info *info, int32_t number)
+{
+    for (uint32_t i = 0; i < info->value_count; i++)
+        if (info->values[i].number == number)
+            return info->values[i].name;
+    return NULL;
+}
+
 struct tr_field {
     const char *name;
     const char *json_name;

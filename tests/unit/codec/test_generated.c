@@ -463,7 +463,9 @@ static void fields_are_described(void **state)
     assert_int_equal(text->size_max, 63);
     const struct tr_field *color = &every_scalars_type.codec->info->fields[15];
     assert_string_equal(color->enumeration->name, "test.everything.Color");
-    assert_string_equal(color->enumeration->values[1].name, "COLOR_RED");
+    assert_string_equal(tr_enum_name(color->enumeration, 1), "COLOR_RED");
+    assert_string_equal(tr_enum_name(&every_color_enum, EVERY_COLOR_NEGATIVE), "COLOR_NEGATIVE");
+    assert_null(tr_enum_name(&every_color_enum, 2));
     assert_string_equal(every_keywords_type.codec->info->fields[0].name, "int");
     assert_string_equal(every_maps_type.codec->info->fields[0].json_name, "textText");
     assert_int_equal(every_control_type.flags, TR_TYPE_CONTROL | TR_TYPE_DURABLE);
