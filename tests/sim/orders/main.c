@@ -26,6 +26,7 @@ enum trouble {
     TROUBLE_FAIL,
     TROUBLE_LATE,
     TROUBLE_HEAP,
+    TROUBLE_PROVIDER,
     TROUBLES
 };
 
@@ -159,6 +160,7 @@ static void make_faults(struct run *run)
     make_fault(run, 15, TROUBLE_FAIL, 60);
     make_fault(run, 30, TROUBLE_LATE, 100);
     make_fault(run, 10, TROUBLE_HEAP, 40);
+    make_fault(run, 10, TROUBLE_PROVIDER, 30);
 }
 
 static void make_runs(void)
@@ -184,8 +186,9 @@ static void make_runs(void)
 
 static void order_faults(const struct run *run)
 {
-    static const char *const words[] = {"power", "no write",     "full", "no sync", "no read",
-                                        "alloc", "sqlite alloc", "fail", "late",    "heap"};
+    static const char *const words[] = {"power",   "no write", "full",         "no sync",
+                                        "no read", "alloc",    "sqlite alloc", "fail",
+                                        "late",    "heap",     "provider"};
     struct tr_test_faults chance = {.delay_ms_max = 100};
     for (int i = 0; i < run->fault_count; i++) {
         const struct fault *fault = &run->faults[i];
@@ -201,6 +204,8 @@ static void order_faults(const struct run *run)
             chance.fail_permille = fault->at;
         else if (fault->what == TROUBLE_LATE)
             chance.delay_permille = fault->at;
+        else if (fault->what == TROUBLE_PROVIDER)
+            town.world.down_from = 1 + fault->at;
         else
             chance.alloc_permille = fault->at;
     }
@@ -276,7 +281,6 @@ static void make_run(const struct run *run, bool last)
     bool good = run_flow(run, &result, &error);
     tr_test_restart(town.test);
     disk_start();
-    world_start(&town.world);
     if (town.stuck)
         tr_test_failed(town.test, "the run would wait for ever");
     struct oracle_run done = {run->rows, good && !result.broken,
@@ -286,6 +290,7 @@ static void make_run(const struct run *run, bool last)
     if (!oracle_check(&town.oracle, BOOKS, &done))
         tr_test_failed(town.test, "%s", town.oracle.why);
     audit();
+    world_start(&town.world);
     if (last) {
         check_result(&result);
         if (!oracle_all_told(&town.oracle))

@@ -252,7 +252,7 @@ static void pay_and_reserve(struct oracle *oracle, const struct group *group, st
     if (fate->amount != 0) {
         const struct payment *payment = world_payment(oracle->world, group->rows[0]->key);
         paid = payment->captured != 0;
-        if (payment->policy == POLICY_DEAD) {
+        if (payment->in_vain >= WORLD_PATIENCE) {
             withdraw(fate, group->count, PARKED, NO_ANSWER, HELD_BACK);
             return;
         }

@@ -13,8 +13,9 @@ void world_reset(struct world *world, struct tr_test *test)
 void world_start(struct world *world)
 {
     world->off = false;
+    world->calls = world->down_from = 0;
     for (int i = 0; i < world->payment_count; i++)
-        world->payments[i].asked = 0;
+        world->payments[i].asked = world->payments[i].in_vain = 0;
 }
 
 /* The same for a key in every schedule and history of a seed. */
@@ -48,6 +49,12 @@ struct payment *world_payment(struct world *world, const char *key)
     return payment;
 }
 
+static bool down(struct world *world)
+{
+    world->calls++;
+    return world->down_from && world->calls >= world->down_from;
+}
+
 int world_capture(struct world *world, const char *key, int64_t pence, unsigned *ret_late_ms)
 {
     struct payment *payment = world_payment(world, key);
@@ -55,6 +62,8 @@ int world_capture(struct world *world, const char *key, int64_t pence, unsigned 
         return SILENT;
     tr_expect(world->test, pence > 0);
     tr_expect(world->test, ++payment->asked == 1); /* Silence is no reason to ask again. */
+    if (down(world))
+        return SILENT;
     bool late = payment->policy == POLICY_LATE || payment->policy == POLICY_LATE_DECLINE;
     *ret_late_ms = late ? LATE_MS : 0;
     switch (payment->policy) {
@@ -75,10 +84,15 @@ int world_capture(struct world *world, const char *key, int64_t pence, unsigned 
 int world_inquire(struct world *world, const char *key)
 {
     struct payment *payment = world_payment(world, key);
-    if (world->off || payment->policy == POLICY_DEAD)
+    if (world->off)
         return SILENT;
-    if (payment->silence > 0) {
+    bool silent = down(world) || payment->policy == POLICY_DEAD;
+    if (!silent && payment->silence > 0) {
         payment->silence--;
+        silent = true;
+    }
+    if (silent) {
+        payment->in_vain++;
         return SILENT;
     }
     if (payment->captured)
@@ -93,6 +107,8 @@ int world_refund(struct world *world, const char *key, int64_t pence)
     if (world->off)
         return SILENT;
     tr_expect(world->test, payment->captured == pence && pence > 0);
+    if (down(world))
+        return SILENT;
     if (payment->refund_silence > 0) {
         payment->refund_silence--;
         payment->refunded = payment->refund_silence % 2 ? payment->refunded : pence;

@@ -27,6 +27,7 @@ struct payment {
     int64_t captured; /* pence; 0: nothing */
     int64_t refunded;
     unsigned asked;   /* captures asked for since the process started */
+    unsigned in_vain; /* inquiries without an answer since then */
     unsigned silence; /* inquiries that are still to get no answer */
     unsigned refund_silence;
 };
@@ -43,12 +44,18 @@ struct world {
     int payment_count;
     struct told told[WORLD_TOLD];
     int told_count;
-    bool off; /* the process is as good as dead: nothing gets out of it any more */
+    unsigned calls;     /* since the process started */
+    unsigned down_from; /* this call, and all after it, get no answer; 0: it is not down */
+    bool off;           /* the process is as good as dead: nothing gets out of it any more */
 };
 
 void world_reset(struct world *world, struct tr_test *test);
 /* A new process. */
 void world_start(struct world *world);
+
+/* After 20 inquiries in vain an order waits for a person. Some may not have reached us; but who got
+ * that many no answer to gets none to the next one either. */
+#define WORLD_PATIENCE 10u
 
 struct payment *world_payment(struct world *world, const char *key);
 
