@@ -9,6 +9,7 @@
 /* One per order, spawned by the intake; ends when its customer has been told. */
 struct order_peers {
     tr_pid validation, payment, inventory, ledger, notification;
+    struct gate *gate;
 };
 extern const struct tr_actor order_actor;
 

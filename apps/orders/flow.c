@@ -152,6 +152,7 @@ static bool start_actors(struct flow *flow)
     if (!tr_alive(flow->root, guard)) /* … and of its own failure nobody would hear. */
         return ord_fail(flow->error, "actor 'guard' cannot start: memory is short");
     struct order_peers *peers = &flow->peers;
+    peers->gate = &flow->gate;
     peers->validation = tr_spawn(flow->root, &validation_actor, .name = "validation",
                                  .supervise = &end_run);
     peers->payment = tr_spawn(flow->root, &payment_actor, .name = "payment",
@@ -176,12 +177,24 @@ static bool start_actors(struct flow *flow)
            spawned(flow, peers->notification, "notification");
 }
 
-static void give_notice(void *user, int64_t id, uint8_t state, const char *key)
+/* What an earlier run has entered, and perhaps not told; money that goes back goes before. */
+static void give_notice(void *user, int64_t id, uint8_t state, int64_t amount, const char *key)
 {
     struct flow *flow = user;
-    struct notice notice = {.id = id, .state = state};
-    snprintf(notice.key, sizeof(notice.key), "%s", key);
-    tr_send_value(flow->root, flow->peers.notification, notice, &notice);
+    if (state == STATE_REFUNDED) {
+        struct order_owes owes = {.id = id, .pence = amount};
+        snprintf(owes.key, sizeof(owes.key), "%s", key);
+        tr_pid order = tr_spawn(flow->root, &order_actor, .arg = &flow->peers,
+                                .supervise = &end_run);
+        gate_owe(&flow->gate);
+        if (!spawned(flow, order, "order"))
+            gate_fail(&flow->gate, flow->error->text);
+        tr_send_value(flow->root, order, order_owes, &owes);
+    } else {
+        struct notice notice = {.id = id, .state = state};
+        snprintf(notice.key, sizeof(notice.key), "%s", key);
+        tr_send_value(flow->root, flow->peers.notification, notice, &notice);
+    }
     if (id % 8192 == 0)
         tr_system_run(flow->system); /* Never more of them than fit. */
 }
@@ -378,7 +391,8 @@ static bool settle(struct flow *flow)
 {
     struct flow_result *result = flow->result;
     struct ord_error why;
-    if (!gate_wait(&flow->gate, flow->seq, 0, UINT64_MAX, &why)) {
+    if (!gate_wait(&flow->gate, flow->seq, 0, UINT64_MAX, &why) ||
+        !gate_wait_paid_back(&flow->gate, &why)) {
         *flow->error = why;
         return false;
     }

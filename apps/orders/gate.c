@@ -48,6 +48,7 @@ void gate_advance(struct gate *gate, struct doc *const *docs, size_t count)
         figures->committed_lines += doc->lines;
         if (doc->what == DOC_ORDER) {
             figures->by_state[doc->state]++;
+            gate->owed += doc->state == STATE_REFUNDED;
             figures->latency[bucket_of((now - doc->started_ns) / 1000)]++;
         } else {
             figures->refused++;
@@ -82,7 +83,7 @@ static void wait_moved(struct gate *gate)
     pthread_mutex_unlock(&gate->lock);
     bool on = gate->next(gate->user);
     if (!on)
-        gate_fail(gate, "the actors are at rest, and not all orders are committed");
+        gate_fail(gate, "the actors are at rest, and not all orders are done");
     pthread_mutex_lock(&gate->lock);
 }
 
@@ -92,6 +93,33 @@ bool gate_wait(struct gate *gate, uint64_t committed, uint64_t lines, uint64_t l
     pthread_mutex_lock(&gate->lock);
     while (!gate->failed && (gate->figures.committed < committed ||
                              lines - gate->figures.committed_lines > lines_left))
+        wait_moved(gate);
+    bool failed = gate->failed;
+    if (failed)
+        *error = gate->why;
+    pthread_mutex_unlock(&gate->lock);
+    return !failed;
+}
+
+void gate_owe(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->owed++;
+    pthread_mutex_unlock(&gate->lock);
+}
+
+void gate_paid_back(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->owed--;
+    pthread_cond_signal(&gate->moved);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+bool gate_wait_paid_back(struct gate *gate, struct ord_error *error)
+{
+    pthread_mutex_lock(&gate->lock);
+    while (!gate->failed && gate->owed != 0)
         wait_moved(gate);
     bool failed = gate->failed;
     if (failed)

@@ -30,6 +30,7 @@ struct gate {
     bool (*next)(void *user);
     void *user;
     struct gate_figures figures;
+    int64_t owed; /* orders entered as refunded, and not yet are; below 0: just not counted yet */
     bool failed;
     struct ord_error why;
 };
@@ -48,6 +49,12 @@ bool gate_wait(struct gate *gate, uint64_t committed, uint64_t lines, uint64_t l
                struct ord_error *error);
 /* The same without waiting: true if it would return at once. */
 bool gate_passable(struct gate *gate, uint64_t committed, uint64_t lines, uint64_t lines_left);
+/* An earlier run has left a refund to be made. */
+void gate_owe(struct gate *gate);
+/* One is made. */
+void gate_paid_back(struct gate *gate);
+/* Waits until all are; false when the run has failed. */
+bool gate_wait_paid_back(struct gate *gate, struct ord_error *error);
 /* What is committed so far, at no cost. */
 uint64_t gate_committed(struct gate *gate);
 

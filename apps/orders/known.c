@@ -99,9 +99,8 @@ int64_t known_noticed(const struct known *known)
     return known->noticed;
 }
 
-bool known_each_unnoticed(struct known *known,
-                          void (*visit)(void *user, int64_t id, uint8_t state, const char *key),
-                          void *user, struct ord_error *error)
+bool known_each_unnoticed(struct known *known, store_visit_fn visit, void *user,
+                          struct ord_error *error)
 {
     return store_each_after(known->reader, known->noticed, visit, user, error);
 }

@@ -25,8 +25,7 @@ enum store_known known_find(struct known *known, const struct doc *doc, struct o
 
 /* Up to which order notices were delivered, and those after it. */
 int64_t known_noticed(const struct known *known);
-bool known_each_unnoticed(struct known *known,
-                          void (*visit)(void *user, int64_t id, uint8_t state, const char *key),
-                          void *user, struct ord_error *error);
+bool known_each_unnoticed(struct known *known, store_visit_fn visit, void *user,
+                          struct ord_error *error);
 
 #endif

@@ -20,6 +20,12 @@
 struct order_place {
     struct doc *doc;
 };
+/* Instead: an earlier run has entered this order, and its money may not be back yet. */
+struct order_owes {
+    int64_t id;
+    int64_t pence;
+    char key[ORDER_KEY_MAX + 1];
+};
 struct order_check {
     struct doc *doc;
 };
@@ -82,6 +88,7 @@ struct notice_position {
 };
 
 TR_TYPE(order_place);
+TR_TYPE(order_owes);
 TR_TYPE(order_check);
 TR_TYPE(order_checked);
 TR_TYPE(payment_capture);

@@ -2,13 +2,16 @@
  * order.c - one actor per order.
  *
  *   placed → checking → paying → reserving → posting → done
- *               │        │  ↑        │           ↑
- *               │        ↓  │        ↓           │
- *               │       asking   refunding ──────┤
- *               └→ reserving (nothing to pay) ───┘
+ *               │        │  ↑        ↑           │        ↑
+ *               │        ↓  │        │           ↓        │
+ *               │       asking       │       refunding ───┘
+ *               └─ (nothing to pay) ─┘
  *
  * Every order passes through inventory, also one that reserves nothing: that keeps all orders
- * in sequence. A capture is asked for once; silence is resolved by asking what became of it.
+ * in sequence. A capture is asked for once; silence is resolved by asking what became of it. Money
+ * goes back only when the books say so: a run that is repeated after a crash may come to another
+ * end, and must not find the money gone. Until that is done the customer is not told, so that a
+ * later run does it again.
  */
 #include "actors.h"
 #include "plant.h"
@@ -20,13 +23,13 @@ _Static_assert(PAYMENT_PATIENCE_MS << 6 == PAYMENT_PATIENCE_MS_MAX, "six doublin
 
 #define TO(step) (1u << (step))
 static const uint8_t moves[] = {
-    [PLACED] = TO(CHECKING) | TO(RESERVING),
+    [PLACED] = TO(CHECKING) | TO(RESERVING) | TO(REFUNDING),
     [CHECKING] = TO(PAYING) | TO(RESERVING),
     [PAYING] = TO(RESERVING) | TO(ASKING),
     [ASKING] = TO(ASKING) | TO(RESERVING),
-    [RESERVING] = TO(POSTING) | TO(REFUNDING),
-    [REFUNDING] = TO(REFUNDING) | TO(POSTING),
-    [POSTING] = TO(DONE),
+    [RESERVING] = TO(POSTING),
+    [POSTING] = TO(DONE) | TO(REFUNDING),
+    [REFUNDING] = TO(REFUNDING) | TO(DONE),
     [DONE] = 0,
 };
 
@@ -35,6 +38,9 @@ struct order {
     struct doc *doc; /* ours while nobody else holds it */
     enum step step;
     unsigned attempts;
+    int64_t id; /* once it is entered; 0: it was refused */
+    uint8_t state;
+    int64_t pence; /* what was captured */
     char key[ORDER_KEY_MAX + 1];
 };
 
@@ -129,17 +135,38 @@ static tr_err ask(tr_ctx *ctx, struct order *self)
     return TR_OK;
 }
 
+/* The customer is told. */
+static tr_err finish(tr_ctx *ctx, struct order *self)
+{
+    tr_err err = move(ctx, self, DONE);
+    if (err)
+        return err;
+    if (self->id != 0) {
+        struct notice notice = {.id = self->id, .state = self->state};
+        memcpy(notice.key, self->key, sizeof(notice.key));
+        tr_send_value(ctx, self->peers.notification, notice, &notice);
+    }
+    tr_stop(ctx, tr_self(ctx));
+    return TR_OK;
+}
+
+static tr_err finish_refunded(tr_ctx *ctx, struct order *self)
+{
+    gate_paid_back(self->peers.gate);
+    return finish(ctx, self);
+}
+
 static tr_err refund(tr_ctx *ctx, struct order *self)
 {
     if (ORDERS_PLANTED(REFUND_LOST))
-        return post(ctx, self);
+        return finish_refunded(ctx, self);
     if (self->attempts++ == PAYMENT_REFUNDS_MAX)
         return tr_fail(ctx, TR_EPEER, "order %s: %u refunds got no answer", self->key,
                        PAYMENT_REFUNDS_MAX);
     tr_err err = move(ctx, self, REFUNDING);
     if (err)
         return err;
-    struct payment_refund msg = {.pence = self->doc->amount};
+    struct payment_refund msg = {.pence = self->pence};
     memcpy(msg.key, self->key, sizeof(msg.key));
     tr_request_value(ctx, self->peers.payment, PAYMENT_PATIENCE_MS, payment_refund, &msg);
     return TR_OK;
@@ -148,7 +175,7 @@ static tr_err refund(tr_ctx *ctx, struct order *self)
 static tr_err on_result(tr_ctx *ctx, struct order *self, const struct payment_result *msg)
 {
     if (self->step == REFUNDING)
-        return msg->answer == PAYMENT_APPROVED ? post(ctx, self) : refund(ctx, self);
+        return msg->answer == PAYMENT_APPROVED ? finish_refunded(ctx, self) : refund(ctx, self);
     if (self->step != PAYING && self->step != ASKING)
         return TR_OK; /* Late or repeated: the order has gone on. */
     if (msg->answer == PAYMENT_SILENT)
@@ -185,26 +212,31 @@ static tr_err on_reserved(tr_ctx *ctx, struct order *self, const struct inventor
     }
     doc->state = STATE_REFUNDED;
     rules_withdraw(doc, OUTCOME_REFUNDED);
-    return refund(ctx, self);
+    self->pence = doc->amount;
+    return post(ctx, self);
 }
 
 static tr_err on_posted(tr_ctx *ctx, struct order *self, const struct ledger_posted *msg)
 {
-    tr_err err = move(ctx, self, DONE);
-    if (err)
-        return err;
     self->doc = NULL; /* The intake uses it again. */
-    if (msg->id != 0) {
-        struct notice notice = {.id = msg->id, .state = msg->state};
-        memcpy(notice.key, self->key, sizeof(notice.key));
-        tr_send_value(ctx, self->peers.notification, notice, &notice);
-    }
-    tr_stop(ctx, tr_self(ctx));
-    return TR_OK;
+    self->id = msg->id;
+    self->state = msg->state;
+    bool owes = msg->id != 0 && msg->state == STATE_REFUNDED;
+    return owes ? refund(ctx, self) : finish(ctx, self);
+}
+
+static tr_err on_owes(tr_ctx *ctx, struct order *self, const struct order_owes *msg)
+{
+    memcpy(self->key, msg->key, sizeof(self->key));
+    self->id = msg->id;
+    self->state = STATE_REFUNDED;
+    self->pence = msg->pence;
+    return refund(ctx, self);
 }
 
 #define ORDER_HANDLERS(ON)              \
     ON(order_place, on_place)           \
+    ON(order_owes, on_owes)             \
     ON(order_checked, on_checked)       \
     ON(payment_result, on_result)       \
     ON(inventory_reserved, on_reserved) \

@@ -409,19 +409,19 @@ bool store_reader_noticed(struct store_reader *reader, int64_t *ret_order, struc
                : store_failed(reader->db, reader->path, "cannot be read", error);
 }
 
-bool store_each_after(struct store_reader *reader, int64_t id,
-                      void (*visit)(void *user, int64_t id, uint8_t state, const char *key),
-                      void *user, struct ord_error *error)
+bool store_each_after(struct store_reader *reader, int64_t id, store_visit_fn visit, void *user,
+                      struct ord_error *error)
 {
     sqlite3_stmt *orders = NULL;
     int step = SQLITE_ERROR;
-    if (sqlite3_prepare_v2(reader->db, "SELECT id, state, key FROM orders WHERE id > ? ORDER BY id",
-                           -1, &orders, NULL) == SQLITE_OK) {
+    if (sqlite3_prepare_v2(reader->db,
+                           "SELECT id, state, key, amount FROM orders WHERE id > ? ORDER BY id", -1,
+                           &orders, NULL) == SQLITE_OK) {
         sqlite3_bind_int64(orders, 1, id);
         while ((step = sqlite3_step(orders)) == SQLITE_ROW) {
             const char *key = (const char *)sqlite3_column_text(orders, 2);
             visit(user, sqlite3_column_int64(orders, 0), (uint8_t)sqlite3_column_int(orders, 1),
-                  key ? key : "");
+                  sqlite3_column_int64(orders, 3), key ? key : "");
         }
     }
     sqlite3_finalize(orders);

@@ -57,8 +57,9 @@ bool store_each_key(struct store_reader *reader, void (*visit)(void *user, const
 /* Notices up to this order were delivered. */
 bool store_reader_noticed(struct store_reader *reader, int64_t *ret_order, struct ord_error *error);
 /* The orders after that one. */
-bool store_each_after(struct store_reader *reader, int64_t id,
-                      void (*visit)(void *user, int64_t id, uint8_t state, const char *key),
-                      void *user, struct ord_error *error);
+typedef void (*store_visit_fn)(void *user, int64_t id, uint8_t state, int64_t amount,
+                               const char *key);
+bool store_each_after(struct store_reader *reader, int64_t id, store_visit_fn visit, void *user,
+                      struct ord_error *error);
 
 #endif

@@ -60,7 +60,7 @@ struct oracle_run {
 bool oracle_check(struct oracle *oracle, const char *path, const struct oracle_run *run);
 /* False: nothing was set up yet. */
 bool oracle_books_there(const char *path);
-/* Was every order that is in the books acknowledged? */
+/* Was every order that is in the books acknowledged, and paid back if the books say so? */
 bool oracle_all_told(struct oracle *oracle);
 
 #endif

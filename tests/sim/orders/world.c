@@ -75,7 +75,7 @@ int world_capture(struct world *world, const char *key, int64_t pence, unsigned 
         return SILENT;
     default:
         tr_expect(world->test, payment->captured == 0 || payment->captured == pence);
-        tr_expect(world->test, payment->refunded == 0 || payment->refunded == payment->captured);
+        tr_expect(world->test, payment->refunded == 0); /* That is final. */
         payment->captured = pence;
         return payment->policy == POLICY_MUTE ? SILENT : APPROVED;
     }
@@ -122,6 +122,9 @@ bool world_tell(struct world *world, const char *key, int64_t id, int state)
 {
     if (world->off || world->told_count == WORLD_TOLD)
         return false;
+    const struct payment *payment = world_payment(world, key);
+    if (state == 2) /* refunded */
+        tr_expect(world->test, payment->refunded == payment->captured && payment->captured > 0);
     struct told *told = &world->told[world->told_count++];
     *told = (struct told){.id = id, .state = state};
     strncpy(told->key, key, sizeof told->key - 1);
