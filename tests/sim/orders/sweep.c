@@ -22,7 +22,8 @@ static const struct row rows[] = {
 static const struct row copies[] = {
     {"50001", 0, 1, 2550, 1, 1, false}, {"50002", 1, 4, 1250, 2, 2, false},
     {"50003", 0, 1, 2555, 3, 3, false}, {"50004", 3, 3, 1000, 1, 4, false},
-    {"50002", 1, 4, 1250, 2, 2, false}, {"50001", 0, 1, 2550, 1, 1, false},
+    {"50005", 3, 2, 1000, 1, 4, false}, {"50002", 1, 4, 1250, 2, 2, false},
+    {"50001", 0, 1, 2550, 1, 1, false},
 };
 
 static void take(const struct row *some, size_t count)
