@@ -113,7 +113,9 @@ size_t tri_shrink_events(uint32_t *events, size_t count, tri_shrink_events_fn fa
 {
     uint32_t *trial = tri_malloc((count ? count : 1) * sizeof *trial);
     unsigned runs = 0;
-    bool better = trial != NULL;
+    bool better = true;
+    if (!trial)
+        return count;
     for (size_t size = count; better || size > 1;) {
         size = size > 1 ? (size + 1) / 2 : 1;
         better = false;
@@ -130,7 +132,7 @@ size_t tri_shrink_events(uint32_t *events, size_t count, tri_shrink_events_fn fa
             memcpy(events, trial, count * sizeof *trial);
             better = true;
         }
-        if (!trial || runs >= TRI_SHRINK_EVENT_RUNS_MAX || count == 0)
+        if (runs >= TRI_SHRINK_EVENT_RUNS_MAX || count == 0)
             break;
     }
     tri_free(trial);
