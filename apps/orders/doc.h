@@ -32,7 +32,8 @@ struct doc {
     uint64_t seq; /* place in the intake's order, from 0 */
     enum doc_what what;
     uint8_t kind, state, reason, flags, refusal;
-    bool paid; /* a capture has succeeded */
+    bool paid;    /* a capture has succeeded */
+    bool resumed; /* a process that died may have asked for a capture: ask about it first */
     char key[ORDER_KEY_MAX + 1];
     uint8_t content[CONTENT_SIZE];
     uint32_t customer; /* 0: none */

@@ -1,6 +1,7 @@
 /* intake.c - see intake.h. */
 #include "intake.h"
 
+#include "recent.h"
 #include "rules.h"
 #include "sha.h"
 
@@ -47,10 +48,7 @@ struct intake {
     uint64_t lines;
     uint32_t *seen; /* scratch of mark_duplicates() */
     uint32_t seen_room;
-    uint64_t recent[INTAKE_RECENT];     /* fingerprints of the last orders */
-    uint64_t recent_key[INTAKE_RECENT]; /* their numbers */
-    int64_t recent_at[INTAKE_RECENT];
-    unsigned recent_next;
+    struct recent recent;
 };
 
 uint64_t intake_lines(const struct intake *intake)
@@ -416,37 +414,6 @@ static bool mark_duplicates(struct intake *intake, struct group *group)
     return true;
 }
 
-/* True if the same customer has placed the same basket for the same amount a short while ago, under
- * another number: the same one again is the same order, which may have been turned away before. */
-static bool looks_twice(struct intake *intake, const struct group *group)
-{
-    if (group->customer == 0 || group->key[0] == 'C' || group->key[0] == 'A' ||
-        intake->options.window_s == 0)
-        return false;
-    uint64_t basket = ord_hash(2, &group->customer, sizeof(group->customer));
-    for (uint32_t i = 0; i < group->lines; i++) {
-        const struct doc_line *line = &group->line[i];
-        struct {
-            int64_t price;
-            uint32_t product;
-            int32_t quantity;
-        } item = {line->price, line->product, line->quantity};
-        basket += ord_hash(3, &item, sizeof(item)); /* The order of the lines says nothing. */
-    }
-    uint64_t key = ord_hash(5, group->key, group->key_size);
-    bool found = false;
-    for (unsigned i = 0; i < INTAKE_RECENT && !found; i++) {
-        int64_t apart = group->placed_at - intake->recent_at[i];
-        found = intake->recent[i] == basket && intake->recent_key[i] != key &&
-                apart <= intake->options.window_s && apart >= -intake->options.window_s;
-    }
-    intake->recent[intake->recent_next] = basket;
-    intake->recent_key[intake->recent_next] = key;
-    intake->recent_at[intake->recent_next] = group->placed_at;
-    intake->recent_next = (intake->recent_next + 1) % INTAKE_RECENT;
-    return found;
-}
-
 static void seal_refused(struct doc *doc, const struct group *group)
 {
     doc->what = DOC_REFUSED;
@@ -468,7 +435,7 @@ static bool seal(struct intake *intake, struct doc *doc, struct ord_error *error
 
     doc->what = DOC_ORDER;
     doc->flags = group->flags;
-    doc->paid = false;
+    doc->paid = doc->resumed = false;
     doc->amount = 0;
     doc->excerpt[0] = '\0';
     memcpy(doc->key, group->key, group->key_size + 1);
@@ -487,7 +454,9 @@ static bool seal(struct intake *intake, struct doc *doc, struct ord_error *error
     }
     if (!doc_reserve(doc, group->lines) || !mark_duplicates(intake, group))
         return ord_fail(error, "memory is short at order %s", group->key);
-    if (looks_twice(intake, group))
+    if (intake->options.window_s != 0 &&
+        recent_looks_twice(&intake->recent, group->key, group->customer, group->placed_at,
+                           group->line, group->lines, intake->options.window_s))
         doc->flags |= ORDER_SUSPECT;
     memcpy(doc->line, group->line, group->lines * sizeof(*group->line));
     return true;

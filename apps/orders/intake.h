@@ -13,8 +13,6 @@
 /* Invoices gathered at a time: lines of one may come between those of others. */
 #define INTAKE_OPEN 4u
 #define INTAKE_ORDER_BYTES_MAX (16u << 20)
-/* How many orders back a repeated basket is looked for. */
-#define INTAKE_RECENT 1024u
 
 struct intake_options {
     struct ord_source *source; /* borrowed, as the dictionaries are */

@@ -8,10 +8,12 @@
  *               └─ (nothing to pay) ─┘
  *
  * Every order passes through inventory, also one that reserves nothing: that keeps all orders
- * in sequence. A capture is asked for once; silence is resolved by asking what became of it. Money
- * goes back only when the books say so: a run that is repeated after a crash may come to another
- * end, and must not find the money gone. Until that is done the customer is not told, so that a
- * later run does it again.
+ * in sequence. A capture is asked for once; silence is resolved by asking what became of it. So is
+ * the doubt whether a process that has died had asked (doc->resumed): only when the provider knows
+ * of no capture is one asked for. Money goes back only when the books say so: a run that is
+ * repeated after a crash may come to another end, and must not find the money gone. Until that is
+ * done the customer is not told, so that a later run does it again. Between nodes, where there is
+ * no gate, the answer about the stock stays what it is: there the money goes back first.
  */
 #include "actors.h"
 #include "plant.h"
@@ -24,12 +26,12 @@ _Static_assert(PAYMENT_PATIENCE_MS << 6 == PAYMENT_PATIENCE_MS_MAX, "six doublin
 #define TO(step) (1u << (step))
 static const uint8_t moves[] = {
     [PLACED] = TO(CHECKING) | TO(RESERVING) | TO(REFUNDING),
-    [CHECKING] = TO(PAYING) | TO(RESERVING),
+    [CHECKING] = TO(PAYING) | TO(ASKING) | TO(RESERVING),
     [PAYING] = TO(RESERVING) | TO(ASKING),
-    [ASKING] = TO(ASKING) | TO(RESERVING),
-    [RESERVING] = TO(POSTING),
+    [ASKING] = TO(ASKING) | TO(PAYING) | TO(RESERVING),
+    [RESERVING] = TO(POSTING) | TO(REFUNDING),
     [POSTING] = TO(DONE) | TO(REFUNDING),
-    [REFUNDING] = TO(REFUNDING) | TO(DONE),
+    [REFUNDING] = TO(REFUNDING) | TO(DONE) | TO(POSTING),
     [DONE] = 0,
 };
 
@@ -98,20 +100,18 @@ static tr_err on_place(tr_ctx *ctx, struct order *self, const struct order_place
     return err;
 }
 
-static void capture(tr_ctx *ctx, struct order *self)
+static void ask_capture(tr_ctx *ctx, struct order *self)
 {
     struct payment_capture msg = {.pence = self->doc->amount};
     memcpy(msg.key, self->key, sizeof(msg.key));
     tr_request_value(ctx, self->peers.payment, PAYMENT_PATIENCE_MS, payment_capture, &msg);
 }
 
-static tr_err on_checked(tr_ctx *ctx, struct order *self, const struct order_checked *msg)
+static tr_err capture(tr_ctx *ctx, struct order *self)
 {
-    if (msg->doc->state != STATE_FULFILLED || msg->doc->amount == 0)
-        return reserve(ctx, self);
     tr_err err = move(ctx, self, PAYING);
     if (!err)
-        capture(ctx, self);
+        ask_capture(ctx, self);
     return err;
 }
 
@@ -124,7 +124,7 @@ static tr_err ask(tr_ctx *ctx, struct order *self)
         return err;
     if (ORDERS_PLANTED(CAPTURED_AGAIN) && self->attempts == 0) {
         self->attempts++;
-        capture(ctx, self);
+        ask_capture(ctx, self);
         return TR_OK;
     }
     unsigned doublings = self->attempts < 6 ? self->attempts : 6;
@@ -133,6 +133,13 @@ static tr_err ask(tr_ctx *ctx, struct order *self)
     tr_request_value(ctx, self->peers.payment, PAYMENT_PATIENCE_MS << doublings, payment_inquire,
                      &inquire);
     return TR_OK;
+}
+
+static tr_err on_checked(tr_ctx *ctx, struct order *self, const struct order_checked *msg)
+{
+    if (msg->doc->state != STATE_FULFILLED || msg->doc->amount == 0)
+        return reserve(ctx, self);
+    return msg->doc->resumed ? ask(ctx, self) : capture(ctx, self);
 }
 
 /* The customer is told. */
@@ -152,6 +159,8 @@ static tr_err finish(tr_ctx *ctx, struct order *self)
 
 static tr_err finish_refunded(tr_ctx *ctx, struct order *self)
 {
+    if (!self->peers.gate)
+        return post(ctx, self);
     gate_paid_back(self->peers.gate);
     return finish(ctx, self);
 }
@@ -180,6 +189,10 @@ static tr_err on_result(tr_ctx *ctx, struct order *self, const struct payment_re
         return TR_OK; /* Late or repeated: the order has gone on. */
     if (msg->answer == PAYMENT_SILENT)
         return ask(ctx, self);
+    if (msg->answer == PAYMENT_UNKNOWN && self->doc->resumed) {
+        self->doc->resumed = false; /* Whoever may have asked is dead, and did not. */
+        return capture(ctx, self);
+    }
     if (msg->answer != PAYMENT_APPROVED)
         return withdraw(ctx, self, STATE_REJECTED, REASON_DECLINED, OUTCOME_NOT_PAID);
     self->doc->paid = true;
@@ -200,20 +213,10 @@ static tr_err on_no_answer(tr_ctx *ctx, struct order *self, const struct tr_requ
 
 static tr_err on_reserved(tr_ctx *ctx, struct order *self, const struct inventory_reserved *msg)
 {
-    if (msg->enough)
+    if (msg->enough || !rules_short(self->doc))
         return post(ctx, self);
-    struct doc *doc = self->doc;
-    doc->reason = REASON_NO_STOCK;
-    if (!doc->paid) { /* Only what is written off needs stock but no money. */
-        doc->state = STATE_PARKED;
-        doc->reason = REASON_WRITE_OFF_SHORT;
-        rules_withdraw(doc, OUTCOME_PARKED);
-        return post(ctx, self);
-    }
-    doc->state = STATE_REFUNDED;
-    rules_withdraw(doc, OUTCOME_REFUNDED);
-    self->pence = doc->amount;
-    return post(ctx, self);
+    self->pence = self->doc->amount;
+    return self->peers.gate ? post(ctx, self) : refund(ctx, self);
 }
 
 static tr_err on_posted(tr_ctx *ctx, struct order *self, const struct ledger_posted *msg)
@@ -221,7 +224,7 @@ static tr_err on_posted(tr_ctx *ctx, struct order *self, const struct ledger_pos
     self->doc = NULL; /* The intake uses it again. */
     self->id = msg->id;
     self->state = msg->state;
-    bool owes = msg->id != 0 && msg->state == STATE_REFUNDED;
+    bool owes = self->peers.gate && msg->id != 0 && msg->state == STATE_REFUNDED;
     return owes ? refund(ctx, self) : finish(ctx, self);
 }
 

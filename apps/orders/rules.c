@@ -86,3 +86,17 @@ void rules_withdraw(struct doc *doc, uint8_t outcome)
         if (doc->line[i].outcome < OUTCOME_NO_PRICE)
             doc->line[i].outcome = outcome;
 }
+
+bool rules_short(struct doc *doc)
+{
+    doc->reason = REASON_NO_STOCK;
+    if (!doc->paid) { /* Only what is written off needs stock but no money. */
+        doc->state = STATE_PARKED;
+        doc->reason = REASON_WRITE_OFF_SHORT;
+        rules_withdraw(doc, OUTCOME_PARKED);
+        return false;
+    }
+    doc->state = STATE_REFUNDED;
+    rules_withdraw(doc, OUTCOME_REFUNDED);
+    return true;
+}

@@ -11,6 +11,9 @@ void rules_classify(struct doc *doc);
 /* The order will not be carried out: gives every line that waited for it `outcome`. */
 void rules_withdraw(struct doc *doc, uint8_t outcome);
 
+/* Stock did not suffice: decides how the order ends. True: it was paid, a refund is due. */
+bool rules_short(struct doc *doc);
+
 /* Codes of goods start with five digits; all others are charges and adjustments. */
 bool rules_is_product(const char *code, size_t size);
 

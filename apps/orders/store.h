@@ -38,6 +38,15 @@ int64_t store_on_hand(const struct store *store, uint32_t number);
 bool store_write(struct store *store, struct doc *const *docs, size_t count,
                  struct ord_error *error);
 
+/*
+ * The same in parts, for who enters more in the same transaction: store_enter() between a BEGIN
+ * and a COMMIT on store_connection(). After a failure the store is only good for closing.
+ */
+struct sqlite3;
+struct sqlite3 *store_connection(struct store *store);
+bool store_enter(struct store *store, struct doc *const *docs, size_t count,
+                 struct ord_error *error);
+
 /* Notices up to this order's id were delivered. Entered with the next batch or at close. */
 void store_noticed(struct store *store, int64_t order);
 int64_t store_orders(const struct store *store); /* entered so far */

@@ -325,12 +325,23 @@ static bool write_all(struct store *store, struct doc *const *docs, size_t count
     return write_stock(store, error);
 }
 
+bool store_enter(struct store *store, struct doc *const *docs, size_t count,
+                 struct ord_error *error)
+{
+    return store_alone(store, error) && write_all(store, docs, count, error);
+}
+
+struct sqlite3 *store_connection(struct store *store)
+{
+    return store->db;
+}
+
 bool store_write(struct store *store, struct doc *const *docs, size_t count,
                  struct ord_error *error)
 {
     if (!run(store, ST_BEGIN, "a batch cannot begin", error))
         return false;
-    if (store_alone(store, error) && write_all(store, docs, count, error) &&
+    if (store_enter(store, docs, count, error) &&
         run(store, ST_COMMIT, "a batch cannot be committed", error))
         return true;
     struct ord_error ignored; /* The first error is the one that counts. */
