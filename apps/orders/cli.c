@@ -9,7 +9,7 @@
 struct option {
     char letter; /* in a command's list */
     const char *name;
-    enum { FLAG, WORD, NUMBER } type;
+    enum { FLAG, WORD, WORDS, NUMBER } type;
     size_t at; /* in struct cli */
     int64_t min, max;
     size_t given_at; /* a bool in struct cli; SIZE_MAX: none */
@@ -45,6 +45,21 @@ static const struct option options[] = {
     {'u', "--under-way", NUMBER, AT(under_way), 16, 65536, NONE, "ORDERS",
      "how many may be under way (4096)"},
     {'r', "--dropped", WORD, AT(dropped), 0, 0, NONE, "FILE", "list dropped orders there"},
+    {'R', "--role", WORD, AT(role), 0, 0, NONE, "ROLE",
+     "what this node does: gateway, processing, ledger or all (all)"},
+    {'L', "--listen", WORD, AT(listen), 0, 0, NONE, "HOST:PORT",
+     "where other nodes reach it (a free port of this machine)"},
+    {'P', "--peer", WORDS, AT(peer), 0, 0, NONE, "ROLE=HOST:PORT",
+     "where the node of that role is; once for each"},
+    {'D', "--until-done", FLAG, AT(until_done), 0, 0, NONE, NULL,
+     "end when all orders have ended (go on serving)"},
+    {'A', "--acknowledged", WORD, AT(acknowledged), 0, 0, NONE, "FILE",
+     "append there the number of every order when it is acknowledged"},
+    {'B', "--backlog", NUMBER, AT(backlog), 1, 1000000000, NONE, "N",
+     "parcels kept for a node that is away (1000000)"},
+    {'G', "--gateway", WORD, AT(gateway), 0, 0, NONE, "PATH", "the database of the gateway node"},
+    {'C', "--processing", WORD, AT(processing), 0, 0, NONE, "PATH",
+     "the database of the processing node"},
     {'j', "--json", FLAG, AT(json), 0, 0, NONE, NULL, "print JSON"},
     {'q', "--quiet", FLAG, AT(quiet), 0, 0, NONE, NULL, "show no progress"},
     {'h', "--help", FLAG, AT(help), 0, 0, NONE, NULL, "print this text"},
@@ -80,9 +95,13 @@ static bool set(struct cli *cli, const struct option *option, const char *value,
 {
     char *base = (char *)cli;
     int64_t number;
-    if (option->type == WORD) {
+    if (option->type == WORD || option->type == WORDS) {
         if (value[0] == '\0')
             return ord_fail(error, "%s is empty", option->name);
+        if (option->type == WORDS && cli->peers == CLI_PEERS_MAX)
+            return ord_fail(error, "%s is given more than %d times", option->name, CLI_PEERS_MAX);
+        if (option->type == WORDS)
+            base += (size_t)cli->peers++ * sizeof(value);
         memcpy(base + option->at, &value, sizeof(value));
         return true;
     }
@@ -119,4 +138,16 @@ bool cli_parse(int argc, char **argv, const char *allowed, struct cli *cli, stru
             return false;
     }
     return true;
+}
+
+struct ord_source *cli_source(const struct cli *cli, struct ord_error *error)
+{
+    if (cli->data)
+        return ord_source_open(cli->data, error);
+    struct generate_options made_up = {cli->generate_given ? (uint64_t)cli->generate : 25900,
+                                       (uint64_t)cli->seed, (uint32_t)cli->lines};
+    struct ord_source *source = generate_open(&made_up);
+    if (!source)
+        ord_fail(error, "memory is short");
+    return source;
 }

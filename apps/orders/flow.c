@@ -2,9 +2,11 @@
 #include "flow.h"
 
 #include "actors.h"
+#include "guard.h"
 #include "intake.h"
 #include "known.h"
 #include "plant.h"
+#include "rules.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,45 +43,6 @@ struct flow {
     uint64_t lines_sent; /* of theirs */
     uint64_t started_ns, progress_ns;
     double started_cpu;
-};
-
-/* ---- The guard: an actor that failed for good fails the run ---------------- */
-
-struct guard_args {
-    struct gate *gate;
-};
-struct guard {
-    struct gate *gate;
-};
-
-static tr_err guard_init(tr_ctx *ctx, void *state, const void *arg)
-{
-    ((struct guard *)state)->gate = ((const struct guard_args *)arg)->gate;
-    return tr_subscribe(ctx, tr_actor_failed);
-}
-
-static tr_err on_failed(tr_ctx *ctx, struct guard *self, const struct tr_actor_failed *msg)
-{
-    char why[384];
-    (void)ctx;
-    if (msg->directive == TR_RESTART)
-        return TR_OK;
-    snprintf(why, sizeof(why), "actor '%s' failed: %s (run again: it resumes)",
-             msg->actor ? msg->actor->name : "?", msg->text);
-    gate_fail(self->gate, why);
-    return TR_OK;
-}
-
-#define GUARD_HANDLERS(ON) ON(tr_actor_failed, on_failed)
-TR_DISPATCH(guard, GUARD_HANDLERS);
-
-static const struct tr_actor guard_actor = {
-    .name = "guard",
-    .state_size = sizeof(struct guard),
-    .arg_size = sizeof(struct guard_args),
-    .init = guard_init,
-    .receive = guard_receive,
-    .accepts = guard_accepts,
 };
 
 /* Payment keeps nothing: it may start again, and orders that waited ask. The others hold
@@ -227,19 +190,6 @@ static void complain(struct flow *flow, const struct doc *doc, const char *what)
     flow->options->complain(flow->options->user, sentence);
 }
 
-/* Turns an order whose number was used for something else into a refusal. */
-static void refuse_conflict(struct doc *doc)
-{
-    doc->what = DOC_REFUSED;
-    doc->refusal = REFUSAL_CONFLICT;
-    doc->amount = 0;
-    for (uint32_t i = 0; i < doc->lines; i++)
-        doc->amount += doc->line[i].amount;
-    snprintf(doc->excerpt, sizeof(doc->excerpt),
-             "line %llu: number %s was entered before with other content",
-             (unsigned long long)doc->source_line, doc->key);
-}
-
 /* Finds out whether the order was seen before. False: the run cannot go on. */
 static bool recognise(struct flow *flow, struct doc *doc, bool *ret_new)
 {
@@ -254,7 +204,7 @@ static bool recognise(struct flow *flow, struct doc *doc, bool *ret_new)
         known = known_find(flow->known, doc, flow->error);
     }
     if (known == STORE_OTHER)
-        refuse_conflict(doc);
+        rules_conflict(doc);
     if (doc->what == DOC_REFUSED) {
         result->refused++;
         result->refused_lines += doc->lines;

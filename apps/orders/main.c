@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "flow.h"
 #include "generate.h"
+#include "node_command.h"
 #include "progress.h"
 #include "report.h"
 #include "verify.h"
@@ -18,7 +19,9 @@ static const char usage[] =
     "usage: orders run      [--data FILE | --generate N] [--db PATH] [options]\n"
     "       orders generate [--generate N] [--seed S] [--out FILE] [options]\n"
     "       orders report   [--db PATH] [--json]\n"
-    "       orders verify   [--db PATH] [--json]\n"
+    "       orders verify   [--db PATH] [--gateway PATH --processing PATH] [--json]\n"
+    "       orders node     [--role ROLE] [--listen HOST:PORT] [--peer ROLE=HOST:PORT]…\n"
+    "                       [--db PATH] [options]\n"
     "       orders COMMAND --help | --version\n";
 
 static const char exit_codes[] =
@@ -97,18 +100,6 @@ static bool close_output(const char *path, FILE *file, struct ord_error *error)
     return true;
 }
 
-static struct ord_source *open_source(const struct cli *cli, struct ord_error *error)
-{
-    if (cli->data)
-        return ord_source_open(cli->data, error);
-    struct generate_options options = {cli->generate_given ? (uint64_t)cli->generate : 25900,
-                                       (uint64_t)cli->seed, (uint32_t)cli->lines};
-    struct ord_source *source = generate_open(&options);
-    if (!source)
-        ord_fail(error, "memory is short");
-    return source;
-}
-
 static int finish_run(const struct cli *cli, const struct screen *screen,
                       const struct flow_result *result, struct ord_error *error)
 {
@@ -142,7 +133,7 @@ static int run(const struct cli *cli)
         fprintf(stderr, "orders: %s\n", error.text);
         return EXIT_USAGE;
     }
-    struct ord_source *source = open_source(cli, &error);
+    struct ord_source *source = cli_source(cli, &error);
     if (!source)
         return failed(error.text);
     if (!open_output(cli->notices, &screen.notices, &error) ||
@@ -196,7 +187,7 @@ static int generate(const struct cli *cli)
         ord_fail(&error, "'%s' cannot be opened: %s", cli->out, strerror(errno));
         return failed(error.text);
     }
-    struct ord_source *source = open_source(cli, &error);
+    struct ord_source *source = cli_source(cli, &error);
     bool good = source != NULL;
     while (good && (n = source->read(source, buffer, sizeof(buffer), &error)) != 0)
         good = n > 0 && fwrite(buffer, 1, (size_t)n, out) == (size_t)n;
@@ -244,7 +235,18 @@ static const struct command {
     {"generate", "hvgslo", "Writes made-up orders as CSV: the same options, the same bytes.\n",
      generate},
     {"report", "hvjb", "Tells what the books hold.\n", report},
-    {"verify", "hvjb", "Checks every promise of the books from the database alone.\n", verify},
+    {"verify", "hvjbGC",
+     "Checks every promise of the books from the database alone. With the databases of the other\n"
+     "two nodes, also that all three say the same.\n",
+     verify},
+    {"node", "hvjfbngslwkdtmRLPDAB",
+     "One of three nodes: the gateway takes orders in, processing validates them and asks for\n"
+     "payment, the ledger reserves stock, keeps the books and tells customers. Each has a "
+     "database\n"
+     "of its own. Whichever is away or killed, the others do what they can, and what is missing "
+     "is\n"
+     "made up when it is back. Runs until SIGTERM.\n",
+     node_command},
 };
 
 static void print_help(const struct command *command)
@@ -274,7 +276,8 @@ int main(int argc, char **argv)
     bool good = cli_parse(argc - 1 - named, argv + 1 + named,
                           named ? commands[command].options : "hv", &cli, &error);
     if (!good && !named)
-        ord_fail(&error, "unknown command '%.64s', want run, generate, report or verify", argv[1]);
+        ord_fail(&error, "unknown command '%.64s', want run, generate, report, verify or node",
+                 argv[1]);
     if (!good || (argc < 2)) {
         fprintf(stderr, "orders: %s\n%s", good ? "no command" : error.text, usage);
         return EXIT_USAGE;

@@ -1,6 +1,8 @@
 /* rules.c - the rules for dirty lines. */
 #include "rules.h"
 
+#include <stdio.h>
+
 bool rules_is_product(const char *code, size_t size)
 {
     if (size < 5)
@@ -99,4 +101,16 @@ bool rules_short(struct doc *doc)
     doc->state = STATE_REFUNDED;
     rules_withdraw(doc, OUTCOME_REFUNDED);
     return true;
+}
+
+void rules_conflict(struct doc *doc)
+{
+    doc->what = DOC_REFUSED;
+    doc->refusal = REFUSAL_CONFLICT;
+    doc->amount = 0;
+    for (uint32_t i = 0; i < doc->lines; i++)
+        doc->amount += doc->line[i].amount;
+    snprintf(doc->excerpt, sizeof(doc->excerpt),
+             "line %llu: number %s was entered before with other content",
+             (unsigned long long)doc->source_line, doc->key);
 }

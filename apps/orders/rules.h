@@ -14,6 +14,9 @@ void rules_withdraw(struct doc *doc, uint8_t outcome);
 /* Stock did not suffice: decides how the order ends. True: it was paid, a refund is due. */
 bool rules_short(struct doc *doc);
 
+/* Its number was used for something else: turns the order into a refusal. */
+void rules_conflict(struct doc *doc);
+
 /* Codes of goods start with five digits; all others are charges and adjustments. */
 bool rules_is_product(const char *code, size_t size);
 

@@ -311,6 +311,11 @@ void store_noticed(struct store *store, int64_t order)
     store->noticed = order;
 }
 
+int64_t store_noticed_position(const struct store *store)
+{
+    return store->noticed;
+}
+
 int64_t store_orders(const struct store *store)
 {
     return store->order_id;

@@ -49,6 +49,7 @@ bool store_enter(struct store *store, struct doc *const *docs, size_t count,
 
 /* Notices up to this order's id were delivered. Entered with the next batch or at close. */
 void store_noticed(struct store *store, int64_t order);
+int64_t store_noticed_position(const struct store *store);
 int64_t store_orders(const struct store *store); /* entered so far */
 
 /* What is known about an order's number. */

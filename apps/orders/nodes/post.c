@@ -14,13 +14,18 @@ void post_open(struct post *post, uint64_t identity, uint64_t kept, uint64_t ack
     post->gap = UINT64_MAX;
 }
 
-uint64_t post_room(const struct post *post, uint64_t *ret_bytes)
+uint64_t post_window(const struct post *post, uint64_t *ret_bytes)
 {
     uint64_t under_way = post->sent - post->acked;
     *ret_bytes = post->bytes < POST_WINDOW_BYTES ? POST_WINDOW_BYTES - post->bytes : 0;
     if (!post->up || post->trouble || (*ret_bytes == 0 && under_way > 0))
         return 0;
-    uint64_t room = POST_WINDOW - under_way, left = post->kept - post->sent;
+    return POST_WINDOW - under_way;
+}
+
+uint64_t post_room(const struct post *post, uint64_t *ret_bytes)
+{
+    uint64_t room = post_window(post, ret_bytes), left = post->kept - post->sent;
     return room < left ? room : left;
 }
 

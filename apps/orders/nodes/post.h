@@ -29,7 +29,7 @@
 #include <stdint.h>
 
 #define POST_WINDOW 1024u                 /* parcels under way in one direction at most */
-#define POST_WINDOW_BYTES (16u << 20)     /* … and their bytes, unless it is a single one */
+#define POST_WINDOW_BYTES (8u << 20)      /* … and their bytes, unless it is a single one */
 #define POST_ASK_NS UINT64_C(100000000)   /* between hellos while something is open */
 #define POST_IDLE_NS UINT64_C(500000000)  /* … and while nothing is */
 #define POST_AWAY_NS UINT64_C(3000000000) /* silent for so long: the peer is away */
@@ -37,7 +37,8 @@
 enum post_trouble {
     POST_FINE,
     POST_OTHER_DATABASE, /* the peer's database is not the one that it was */
-    POST_WENT_BACK       /* ours has lost what the peer knows of: parcels or their effects */
+    POST_WENT_BACK,      /* ours has lost what the peer knows of: parcels or their effects */
+    POST_NONSENSE        /* a parcel of the peer's made no sense; set by whoever opened it */
 };
 
 struct post {
@@ -89,7 +90,10 @@ void post_open(struct post *post, uint64_t identity, uint64_t kept, uint64_t ack
                uint64_t applied);
 unsigned post_step(struct post *post, const struct post_event *event);
 
-/* How many parcels after `sent` may be sent now, and bytes of them; the first one always may. */
+/* How many parcels may be sent now if there are as many, and bytes of them; the first one always
+ * may when none is under way. */
+uint64_t post_window(const struct post *post, uint64_t *ret_bytes);
+/* How many parcels after `sent` may be sent now, likewise. */
 uint64_t post_room(const struct post *post, uint64_t *ret_bytes);
 
 #endif

@@ -1,0 +1,562 @@
+/* desk.c - see desk.h. */
+#include "nodes/desk.h"
+
+#include "talk.troupe.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct desk_tick {
+    char none;
+};
+struct desk_batch {
+    struct desk *desk;
+};
+struct desk_batch_written {
+    bool good;
+    struct ord_error why;
+};
+TR_TYPE(desk_tick);
+TR_TYPE(desk_batch);
+TR_TYPE(desk_batch_written);
+
+/* One batch; the writer's while `busy`. */
+struct job {
+    struct desk_item *items;
+    bool writes;
+    struct {
+        uint64_t meet, forget, applied; /* 0: nothing of the kind */
+        uint64_t after, window, bytes;  /* what may be sent */
+    } peer[ROLE_COUNT];
+    struct outbox_parcel *fetched;
+};
+
+struct desk {
+    const struct desk_config *config;
+    const struct desk_ops *ops;
+    struct outbox *outbox;
+    struct desk_peers peers;
+    uint64_t start; /* of this process */
+    struct post post[ROLE_COUNT];
+    struct desk_item **ring[ROLE_COUNT]; /* taken, by number */
+    uint64_t drained[ROLE_COUNT];        /* up to here they are in the queue */
+    bool meet[ROLE_COUNT], forget[ROLE_COUNT];
+    struct desk_item *queue, **queue_tail;
+    uint64_t open, batches;
+    struct job job;
+    bool busy, failed, connected, strange;
+};
+
+/* ---- Words to the outside -------------------------------------------------- */
+
+static void fail(struct desk *self, const char *why)
+{
+    if (self->failed)
+        return;
+    self->failed = true;
+    gate_fail(self->config->gate, why);
+}
+
+static void say(struct desk *self, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct desk *self, const char *fmt, ...)
+{
+    char sentence[512];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(sentence, sizeof(sentence), fmt, args);
+    va_end(args);
+    self->config->say(self->config->user, self->ops->role, sentence);
+}
+
+static void publish(struct desk *self)
+{
+    struct desk_board *board = self->config->board;
+    pthread_mutex_lock(&board->lock);
+    board->open = self->open;
+    board->batches = self->batches;
+    board->failed = self->failed;
+    board->tidy = true;
+    for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++) {
+        const struct post *post = &self->post[role];
+        board->tidy = board->tidy && !self->forget[role] && !self->meet[role];
+        board->peer[role] = (struct desk_peer_status){.configured = self->ring[role] != NULL,
+                                                      .up = post->up,
+                                                      .trouble = post->trouble,
+                                                      .kept = post->kept,
+                                                      .acked = post->acked,
+                                                      .applied = post->applied,
+                                                      .repeated = post->repeated,
+                                                      .went_back = post->went_back};
+    }
+    pthread_mutex_unlock(&board->lock);
+}
+
+/* ---- Start and end --------------------------------------------------------- */
+
+static tr_err desk_init(tr_ctx *ctx, void *state, const void *arg)
+{
+    struct desk *self = state;
+    self->config = ((const struct desk_args *)arg)->config;
+    self->ops = self->config->ops;
+    self->outbox = self->config->outbox;
+    self->queue_tail = &self->queue;
+    while (self->start == 0)
+        self->start = tr_random(ctx);
+    for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++) {
+        const struct outbox_peer *peer = outbox_peer(self->outbox, (enum node_role)role);
+        post_open(&self->post[role], peer->identity, peer->kept, peer->acked, peer->applied);
+        self->drained[role] = peer->applied;
+        if (role == (int)self->ops->role)
+            continue;
+        self->ring[role] = calloc(POST_WINDOW, sizeof(struct desk_item *));
+        if (!self->ring[role])
+            return tr_fail(ctx, TR_ENOMEM, "no memory for %u parcels", POST_WINDOW);
+    }
+    tr_every(ctx, DESK_TICK_MS, desk_tick);
+    publish(self);
+    return TR_OK;
+}
+
+static void free_items(struct desk *self, struct desk_item *items)
+{
+    while (items) {
+        struct desk_item *next = items->next;
+        parcel_order_free(items->order);
+        free(items->ends);
+        free(items);
+        self->open--;
+        items = next;
+    }
+}
+
+static void desk_stop(tr_ctx *ctx, void *state)
+{
+    struct desk *self = state;
+    (void)ctx;
+    free_items(self, self->queue);
+    for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++) {
+        for (uint32_t i = 0; self->ring[role] && i < POST_WINDOW; i++)
+            free_items(self, self->ring[role][i]);
+        free(self->ring[role]);
+    }
+    if (self->busy)
+        return; /* The writer has it still; the process ends anyway. */
+    free_items(self, self->job.items);
+    while (self->job.fetched) {
+        struct outbox_parcel *next = self->job.fetched->next;
+        free(self->job.fetched);
+        self->job.fetched = next;
+    }
+}
+
+/* ---- The writer ------------------------------------------------------------ */
+
+static bool write_all(struct desk *self, struct job *job, struct ord_error *error)
+{
+    struct outbox *outbox = self->outbox;
+    if (!outbox_begin(outbox, error))
+        return false;
+    for (int i = ROLE_GATEWAY; i < ROLE_COUNT; i++) {
+        enum node_role role = (enum node_role)i;
+        if ((job->peer[i].meet && !outbox_meet(outbox, role, job->peer[i].meet, error)) ||
+            (job->peer[i].forget && !outbox_forget(outbox, role, job->peer[i].forget, error)) ||
+            (job->peer[i].applied && !outbox_applied(outbox, role, job->peer[i].applied, error)))
+            return false;
+    }
+    return self->ops->write(self->config->state, outbox, job->items, error) &&
+           outbox_commit(outbox, error);
+}
+
+/* Runs on an offload thread; the job and the database are its own until it returns. */
+static tr_err write_batch(const void *arg, void *result)
+{
+    struct desk *self = ((const struct desk_batch *)arg)->desk;
+    struct desk_batch_written *written = result;
+    struct job *job = &self->job;
+    struct outbox_parcel **tail = &job->fetched;
+    written->good = !job->writes || write_all(self, job, &written->why);
+    if (!written->good)
+        outbox_rollback(self->outbox);
+    for (int role = ROLE_GATEWAY; written->good && role < ROLE_COUNT; role++) {
+        uint64_t kept = outbox_peer(self->outbox, (enum node_role)role)->kept;
+        if (job->peer[role].window == 0 || job->peer[role].after >= kept)
+            continue;
+        tail = outbox_fetch(self->outbox, (enum node_role)role, job->peer[role].after,
+                            job->peer[role].window, job->peer[role].bytes, tail, &written->why);
+        written->good = tail != NULL;
+    }
+    return TR_OK;
+}
+
+static bool full(const struct desk *self)
+{
+    for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++)
+        if (self->post[role].kept - self->post[role].acked >= self->config->backlog_max)
+            return true;
+    return false;
+}
+
+/* Moves up to a batch of items from the queue into the job. Orders make parcels for others: while
+ * the backlog is full they wait, and so does what comes after them. */
+static void gather(struct desk *self)
+{
+    struct job *job = &self->job;
+    struct desk_item **tail = &job->items;
+    bool no_orders = full(self);
+    for (unsigned i = 0; i < DESK_BATCH_MAX && self->queue; i++) {
+        struct desk_item *item = self->queue;
+        if (no_orders && (item->from == ROLE_NONE || item->kind == PARCEL_ORDER))
+            break;
+        self->queue = item->next;
+        item->next = NULL;
+        *tail = item;
+        tail = &item->next;
+        if (item->from != ROLE_NONE)
+            job->peer[item->from].applied = item->number;
+    }
+    if (!self->queue)
+        self->queue_tail = &self->queue;
+    job->writes = job->items != NULL;
+}
+
+static void work(tr_ctx *ctx, struct desk *self, bool tidy)
+{
+    struct job *job = &self->job;
+    if (self->busy || self->failed)
+        return;
+    memset(job, 0, sizeof(*job));
+    gather(self);
+    bool sends = false;
+    for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++) {
+        struct post *post = &self->post[role];
+        job->peer[role].after = post->sent;
+        job->peer[role].window = post_window(post, &job->peer[role].bytes);
+        sends = sends || (job->peer[role].window > 0 && post->kept > post->sent);
+        if (self->meet[role]) {
+            job->peer[role].meet = post->identity;
+            job->writes = true;
+        }
+        job->writes = job->writes || (tidy && self->forget[role]);
+    }
+    if (self->ops->prepare && self->ops->prepare(self->config->state))
+        job->writes = true;
+    if (!job->writes && !sends)
+        return;
+    for (int role = ROLE_GATEWAY; job->writes && role < ROLE_COUNT; role++) {
+        job->peer[role].forget = self->forget[role] ? self->post[role].acked : 0;
+        self->forget[role] = self->meet[role] = false;
+    }
+    self->busy = true;
+    tr_offload(ctx, write_batch, desk_batch_written, desk_batch, .desk = self);
+}
+
+/* ---- With the peers -------------------------------------------------------- */
+
+static const char *trouble_text(enum post_trouble trouble)
+{
+    switch (trouble) {
+    case POST_OTHER_DATABASE:
+        return "works on another database than before: nothing is exchanged with it until it is "
+               "started on the right one";
+    case POST_WENT_BACK:
+        return "knows of more than this node's database holds, which must have been put back to an "
+               "older state: nothing is exchanged with it; start this node on the right one";
+    default:
+        return "sent a parcel that makes no sense: nothing is exchanged with it until one of the "
+               "two nodes is replaced";
+    }
+}
+
+static void act(tr_ctx *ctx, struct desk *self, enum node_role role, unsigned actions,
+                uint64_t echo)
+{
+    struct post *post = &self->post[role];
+    const char *name = node_role_name(role), *me = node_role_name(self->ops->role);
+    uint64_t identity = outbox_identity(self->outbox);
+    self->meet[role] = self->meet[role] || (actions & POST_DO_MEET);
+    self->forget[role] = self->forget[role] || (actions & POST_DO_FORGET);
+    if (actions & POST_DO_UP)
+        say(self, "%s is there: %llu parcels wait for it", name,
+            (unsigned long long)(post->kept - post->acked));
+    if (actions & POST_DO_DOWN)
+        say(self, "%s is away: %s", name, self->ops->away[role]);
+    if (actions & POST_DO_REFUSE)
+        say(self, "%s %s", name, trouble_text(post->trouble));
+    if (actions & POST_DO_HELLO) {
+        struct talk_hello hello = {
+            .identity = identity, .start = self->start, .sent = post->sent, .acked = post->acked};
+        snprintf(hello.from, sizeof(hello.from), "%s", me);
+        tr_send_(ctx, self->peers.pid[role], &talk_hello_type, &hello, sizeof(hello));
+    }
+    if (actions & POST_DO_ACK) {
+        struct talk_ack ack = {.identity = identity,
+                               .start = self->start,
+                               .applied = post->applied,
+                               .taken = post->taken,
+                               .sent = echo};
+        snprintf(ack.from, sizeof(ack.from), "%s", me);
+        tr_send_(ctx, self->peers.pid[role], &talk_ack_type, &ack, sizeof(ack));
+    }
+}
+
+static void step(tr_ctx *ctx, struct desk *self, enum node_role role, struct post_event event,
+                 uint64_t echo)
+{
+    event.now_ns = tr_now_ns(ctx);
+    act(ctx, self, role, post_step(&self->post[role], &event), echo);
+}
+
+/* Who says so? ROLE_NONE: nobody that this node speaks with. */
+static enum node_role peer_of(struct desk *self, const char *from)
+{
+    enum node_role role = node_role_of(from);
+    if (role != ROLE_NONE && self->ring[role] && !tr_pid_is_nobody(self->peers.pid[role]))
+        return role;
+    if (!self->strange && self->connected)
+        say(self, "'%.15s' is no peer of this node: what it sends is not taken", from);
+    self->strange = self->connected;
+    return ROLE_NONE;
+}
+
+static tr_err on_hello(tr_ctx *ctx, struct desk *self, const struct talk_hello *msg)
+{
+    enum node_role role = peer_of(self, msg->from);
+    struct post_event event = {.kind = POST_HELLO,
+                               .identity = msg->identity,
+                               .start = msg->start,
+                               .sent = msg->sent,
+                               .acked = msg->acked};
+    if (role != ROLE_NONE)
+        step(ctx, self, role, event, msg->sent);
+    work(ctx, self, false);
+    return TR_OK;
+}
+
+static tr_err on_ack(tr_ctx *ctx, struct desk *self, const struct talk_ack *msg)
+{
+    enum node_role role = peer_of(self, msg->from);
+    struct post_event event = {.kind = POST_ACK,
+                               .identity = msg->identity,
+                               .start = msg->start,
+                               .applied = msg->applied,
+                               .taken = msg->taken,
+                               .sent = msg->sent};
+    if (role != ROLE_NONE)
+        step(ctx, self, role, event, 0);
+    work(ctx, self, false);
+    return TR_OK;
+}
+
+static void nonsense(struct desk *self, enum node_role role, uint64_t number, const char *why)
+{
+    self->post[role].trouble = POST_NONSENSE;
+    say(self, "%s %s (parcel %llu: %s)", node_role_name(role), trouble_text(POST_NONSENSE),
+        (unsigned long long)number, why);
+}
+
+/* Opens a parcel. False: *why. */
+static bool open_parcel(struct desk_item *item, const struct talk_parcel *msg,
+                        struct ord_error *why)
+{
+    uint8_t *copy = NULL;
+    switch (item->kind) {
+    case PARCEL_ORDER: /* It looks into the bytes for as long as it lives. */
+        copy = malloc((size_t)msg->body_size + 1);
+        if (!copy)
+            return ord_fail(why, "memory is short for %u bytes", msg->body_size);
+        memcpy(copy, msg->body, msg->body_size);
+        item->order = parcel_order_decode(copy, msg->body_size, why);
+        if (item->order)
+            item->order->owner = item;
+        return item->order != NULL;
+    case PARCEL_ENDS:
+        return parcel_ends_decode(msg->body, msg->body_size, &item->ends, &item->end_count, why);
+    case PARCEL_REFUND:
+        return parcel_refund_decode(msg->body, msg->body_size, &item->refund, why);
+    default:
+        return ord_fail(why, "its kind is %u", msg->kind);
+    }
+}
+
+static tr_err on_parcel(tr_ctx *ctx, struct desk *self, const tr_msg *msg)
+{
+    const struct talk_parcel *parcel = tr_msg_body(msg);
+    enum node_role role = peer_of(self, parcel->from);
+    if (role == ROLE_NONE || self->failed || parcel->body_size > tr_msg_size(msg) - sizeof(*parcel))
+        return TR_OK;
+    uint64_t taken = self->post[role].taken;
+    step(ctx, self, role,
+         (struct post_event){.kind = POST_PARCEL,
+                             .identity = parcel->identity,
+                             .start = parcel->start,
+                             .number = parcel->number},
+         parcel->number - 1);
+    if (self->post[role].taken == taken)
+        return TR_OK;
+    struct ord_error why;
+    struct desk_item *item = calloc(1, sizeof(*item));
+    if (!item) {
+        fail(self, "memory is short for a parcel");
+        return TR_OK;
+    }
+    *item = (struct desk_item){
+        .from = role, .number = parcel->number, .kind = (enum parcel_kind)parcel->kind};
+    self->open++;
+    self->ring[role][item->number % POST_WINDOW] = item;
+    if (!open_parcel(item, parcel, &why) ||
+        !self->ops->take(ctx, self, self->config->state, item, &why))
+        nonsense(self, role, parcel->number, why.text);
+    return TR_OK;
+}
+
+/* ---- Items ----------------------------------------------------------------- */
+
+static void enqueue(struct desk *self, struct desk_item *item)
+{
+    *self->queue_tail = item;
+    self->queue_tail = &item->next;
+}
+
+void desk_ready(tr_ctx *ctx, struct desk *self, struct desk_item *item)
+{
+    enum node_role role = item->from;
+    struct desk_item **place;
+    item->ready = true;
+    while ((place = &self->ring[role][(self->drained[role] + 1) % POST_WINDOW]), *place) {
+        if (!(*place)->ready)
+            break;
+        enqueue(self, *place);
+        *place = NULL;
+        self->drained[role]++;
+    }
+    work(ctx, self, false);
+}
+
+struct desk_item *desk_enter(tr_ctx *ctx, struct desk *self, struct doc *doc)
+{
+    struct desk_item *item = calloc(1, sizeof(*item));
+    if (!item) {
+        fail(self, "memory is short for an order");
+        return NULL;
+    }
+    item->doc = doc;
+    item->ready = true;
+    self->open++;
+    enqueue(self, item);
+    work(ctx, self, false);
+    return item;
+}
+
+/* ---- After a batch --------------------------------------------------------- */
+
+/* What could not be sent after all is fetched again when it can be. */
+static void send_fetched(tr_ctx *ctx, struct desk *self)
+{
+    uint64_t bytes;
+    while (self->job.fetched) {
+        struct outbox_parcel *parcel = self->job.fetched;
+        struct post *post = &self->post[parcel->to];
+        self->job.fetched = parcel->next;
+        struct talk_parcel *body = NULL;
+        if (parcel->number == post->sent + 1 && post_window(post, &bytes) > 0)
+            body = tr_msg_new(ctx, &talk_parcel_type, sizeof(*body) + parcel->size);
+        if (body) {
+            *body = (struct talk_parcel){.identity = outbox_identity(self->outbox),
+                                         .start = self->start,
+                                         .number = parcel->number,
+                                         .kind = (uint32_t)parcel->kind,
+                                         .body_size = parcel->size};
+            snprintf(body->from, sizeof(body->from), "%s", node_role_name(self->ops->role));
+            memcpy(body->body, parcel->body, parcel->size);
+            tr_send_take(ctx, self->peers.pid[parcel->to], body);
+            step(ctx, self, parcel->to,
+                 (struct post_event){
+                     .kind = POST_SENT, .number = parcel->number, .size = parcel->size},
+                 0);
+        }
+        free(parcel);
+    }
+}
+
+static tr_err on_written(tr_ctx *ctx, struct desk *self, const struct desk_batch_written *msg)
+{
+    struct job *job = &self->job;
+    self->busy = false;
+    self->batches += job->writes;
+    if (!msg->good) {
+        fail(self, msg->why.text);
+        publish(self);
+        return TR_OK;
+    }
+    for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++) {
+        enum node_role peer = (enum node_role)role;
+        uint64_t kept = outbox_peer(self->outbox, peer)->kept;
+        if (kept > self->post[role].kept)
+            step(ctx, self, peer, (struct post_event){.kind = POST_KEPT, .number = kept}, 0);
+        if (job->peer[role].applied)
+            step(ctx, self, peer,
+                 (struct post_event){.kind = POST_APPLIED, .number = job->peer[role].applied}, 0);
+    }
+    if (job->writes)
+        self->ops->written(ctx, self, self->config->state, job->items);
+    free_items(self, job->items);
+    job->items = NULL;
+    send_fetched(ctx, self);
+    publish(self);
+    work(ctx, self, false);
+    return TR_OK;
+}
+
+static tr_err on_tick(tr_ctx *ctx, struct desk *self)
+{
+    for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++)
+        if (self->ring[role] && !tr_pid_is_nobody(self->peers.pid[role]))
+            step(ctx, self, (enum node_role)role, (struct post_event){.kind = POST_TICK}, 0);
+    work(ctx, self, true);
+    publish(self);
+    return TR_OK;
+}
+
+static tr_err on_write_lost(tr_ctx *ctx, struct desk *self, const struct tr_request_failed *msg)
+{
+    char why[160];
+    (void)ctx;
+    snprintf(why, sizeof(why), "a batch could not be handed to the writer: %s",
+             tr_strerror(msg->reason));
+    fail(self, why);
+    return TR_OK;
+}
+
+static tr_err desk_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
+{
+    struct desk *self = state;
+    if (msg->type == &talk_parcel_type)
+        return on_parcel(ctx, self, msg);
+    if (msg->type == &talk_ack_type)
+        return on_ack(ctx, self, tr_msg_body(msg));
+    if (msg->type == &talk_hello_type)
+        return on_hello(ctx, self, tr_msg_body(msg));
+    if (msg->type == &desk_batch_written_type)
+        return on_written(ctx, self, tr_msg_body(msg));
+    if (msg->type == &desk_tick_type)
+        return on_tick(ctx, self);
+    if (msg->type == &desk_peers_type) {
+        self->peers = *(const struct desk_peers *)tr_msg_body(msg);
+        self->connected = true;
+        return on_tick(ctx, self);
+    }
+    if (msg->type == &tr_request_failed_type &&
+        tr_pid_equal(tr_as(msg, tr_request_failed)->to, tr_self(ctx)))
+        return on_write_lost(ctx, self, tr_msg_body(msg));
+    return self->ops->receive(ctx, self, self->config->state, msg);
+}
+
+const struct tr_actor desk_actor = {
+    .name = "desk",
+    .state_size = sizeof(struct desk),
+    .arg_size = sizeof(struct desk_args),
+    .init = desk_init,
+    .receive = desk_receive,
+    .stop = desk_stop,
+};
