@@ -215,7 +215,14 @@ static int verify(const struct cli *cli)
 {
     struct verify_result result;
     char why[VERIFY_TEXT_SIZE];
-    if (!verify_books(cli->db, &result, why))
+    if (!cli->gateway != !cli->processing) {
+        fputs("orders: --gateway and --processing go together: the nodes are checked against each "
+              "other\n",
+              stderr);
+        return EXIT_USAGE;
+    }
+    if (!verify_books(cli->db, &result, why) ||
+        (cli->gateway && !verify_nodes(cli->db, cli->gateway, cli->processing, &result, why)))
         return failed(why);
     report_verified(stdout, cli->db, cli->json, &result);
     return fflush(stdout) != 0  ? failed("the result cannot be written")
@@ -239,7 +246,7 @@ static const struct command {
      "Checks every promise of the books from the database alone. With the databases of the other\n"
      "two nodes, also that all three say the same.\n",
      verify},
-    {"node", "hvjfbngslwkdtmRLPDAB",
+    {"node", "hvjfbngslwkdtmRLPDABV",
      "One of three nodes: the gateway takes orders in, processing validates them and asks for\n"
      "payment, the ledger reserves stock, keeps the books and tells customers. Each has a "
      "database\n"

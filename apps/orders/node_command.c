@@ -93,8 +93,8 @@ static bool check_options(const struct cli *cli, const struct node_options *opti
     else if (role != ROLE_NONE && role != ROLE_LEDGER && (cli->stock_given || cli->notices))
         only = "--stock and --notices are for the ledger";
     else if (role != ROLE_NONE && role != ROLE_PROCESSING &&
-             (cli->declines_given || cli->late_given))
-        only = "--declines and --late are for processing";
+             (cli->declines_given || cli->late_given || cli->provider))
+        only = "--declines, --late and --provider are for processing";
     else if (cli->data && cli->generate_given)
         only = "--data and --generate exclude each other";
     if (only)
@@ -263,8 +263,13 @@ int node_command(const struct cli *cli)
     };
     if (!parse_role(cli->role, &options.role, &error) || !check_options(cli, &options, &error))
         return wrong(error.text);
+    if (cli->provider && !seeded_provider_remember(&provider, cli->provider, &error)) {
+        seeded_provider_fini(&provider);
+        return cannot(error.text);
+    }
     pthread_mutex_init(&words.lock, NULL);
     int code = run_node(cli, &options, &words);
     pthread_mutex_destroy(&words.lock);
+    seeded_provider_fini(&provider);
     return code;
 }

@@ -31,11 +31,21 @@ struct payment_provider {
 struct seeded_provider {
     struct payment_provider base;
     uint64_t seed;
-    unsigned declines_permille; /* of captures */
-    unsigned late_permille;     /* of captures: answered after the caller's patience */
+    unsigned declines_permille;   /* of captures */
+    unsigned late_permille;       /* of captures: answered after the caller's patience */
+    struct provider_books *books; /* NULL: it remembers nothing, and needs not */
 };
 void seeded_provider_init(struct seeded_provider *provider, uint64_t seed,
                           unsigned declines_permille, unsigned late_permille);
+
+/*
+ * Lets the provider remember in a file what it was asked to capture and give back, a line each, as
+ * a provider outside this process would: one that was started again knows of no capture that it
+ * was never asked for. False: the file cannot be used.
+ */
+bool seeded_provider_remember(struct seeded_provider *provider, const char *path,
+                              struct ord_error *error);
+void seeded_provider_fini(struct seeded_provider *provider);
 
 /* How long an order waits for an answer before it asks, doubled from one inquiry to the next up
  * to PAYMENT_PATIENCE_MS_MAX, and how often it asks: 20 seconds in all before a person has to. A

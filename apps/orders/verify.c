@@ -2,6 +2,8 @@
  * the hash chain and every sum anew, and asks SQLite for what spans orders. */
 #include "verify.h"
 
+#include "verify_internal.h"
+
 #include <openssl/evp.h>
 #include <sqlite3.h>
 #include <stdarg.h>
@@ -42,11 +44,8 @@ struct audit {
     char chained[VERIFY_TEXT_SIZE]; /* … of the chain */
 };
 
-static void note(struct audit *audit, const char *name, bool good, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-static void note(struct audit *audit, const char *name, bool good, const char *fmt, ...)
+void verify_note(struct verify_result *result, const char *name, bool good, const char *fmt, ...)
 {
-    struct verify_result *result = audit->result;
     if (result->count == VERIFY_CHECKS_MAX)
         return;
     struct verify_check *check = &result->check[result->count++];
@@ -60,20 +59,20 @@ static void note(struct audit *audit, const char *name, bool good, const char *f
 }
 
 /* A check in SQL: the query gives a count of offences and an example. */
-static void check_sql(struct audit *audit, const char *name, const char *sql)
+void verify_sql(struct sqlite3 *db, struct verify_result *result, const char *name, const char *sql)
 {
     sqlite3_stmt *query = NULL;
-    if (sqlite3_prepare_v2(audit->db, sql, -1, &query, NULL) != SQLITE_OK ||
+    if (sqlite3_prepare_v2(db, sql, -1, &query, NULL) != SQLITE_OK ||
         sqlite3_step(query) != SQLITE_ROW) {
-        note(audit, name, false, "cannot be checked: %.180s", sqlite3_errmsg(audit->db));
+        verify_note(result, name, false, "cannot be checked: %.180s", sqlite3_errmsg(db));
     } else {
         int64_t offences = sqlite3_column_int64(query, 0);
         const char *example = (const char *)sqlite3_column_text(query, 1);
         if (offences == 0)
-            note(audit, name, true, "good");
+            verify_note(result, name, true, "good");
         else
-            note(audit, name, false, "%lld offences, such as %.160s", (long long)offences,
-                 example ? example : "?");
+            verify_note(result, name, false, "%lld offences, such as %.160s", (long long)offences,
+                        example ? example : "?");
     }
     sqlite3_finalize(query);
 }
@@ -332,58 +331,63 @@ static void walk(struct audit *audit)
         offend(audit->walk, "%lld orders, %lld lines", (long long)orders, (long long)total->lines);
     if (chained)
         offend(audit->chained, "%lld links", (long long)orders);
-    note(audit, "every order is whole, in one final state, captured at most once", whole, "%s",
-         audit->walk);
-    note(audit, "debits equal credits", balance == 0, "%lld entries, sum %lld",
-         (long long)total->entries, (long long)balance);
-    note(audit, "the hash chain holds", chained, "%s", audit->chained);
+    verify_note(audit->result, "every order is whole, in one final state, captured at most once",
+                whole, "%s", audit->walk);
+    verify_note(audit->result, "debits equal credits", balance == 0, "%lld entries, sum %lld",
+                (long long)total->entries, (long long)balance);
+    verify_note(audit->result, "the hash chain holds", chained, "%s", audit->chained);
 }
 
 /* ---- What spans orders ----------------------------------------------------- */
 
 static void check_across(struct audit *audit)
 {
-    check_sql(audit, "no order number is entered twice",
-              "SELECT count(*), max(key) FROM (SELECT key FROM orders GROUP BY key"
-              " HAVING count(*) > 1)");
-    check_sql(audit, "stock: on hand = initial + received - sold - written off, never below zero",
-              "SELECT count(*), max(code) FROM products"
-              " WHERE on_hand != initial + received - sold - written_off OR on_hand < 0");
-    check_sql(audit, "stock began as the books say, and nothing was got in where it is bounded",
-              "SELECT count(*), max(code) FROM products, (SELECT CAST(value AS INTEGER) AS stock"
-              " FROM meta WHERE name = 'stock') WHERE initial != max(stock, 0) OR received < 0"
-              " OR (stock >= 0 AND received != 0)");
-    check_sql(audit, "the books say with what stock and in which currency they began",
-              "SELECT (SELECT count(*) FROM meta WHERE name IN ('stock', 'currency')"
-              " AND value != '') != 2, '?'");
-    check_sql(audit, "stock moved by exactly what the lines say",
-              "SELECT count(*), max(p.code) FROM products p LEFT JOIN (SELECT product,"
-              " sum(CASE outcome WHEN 0 THEN quantity ELSE 0 END) AS s,"
-              " sum(CASE outcome WHEN 3 THEN -quantity ELSE 0 END) AS w,"
-              " sum(CASE WHEN outcome = 2 AND flags & 4 = 0 THEN -quantity ELSE 0 END) AS r"
-              " FROM lines GROUP BY product) l ON l.product = p.id"
-              " WHERE p.sold != coalesce(l.s, 0) OR p.written_off != coalesce(l.w, 0)"
-              " OR p.returned != coalesce(l.r, 0)");
-    check_sql(audit, "every line names a known product",
-              "SELECT count(*), max(id) FROM lines WHERE product NOT IN (SELECT id FROM products)");
-    check_sql(audit, "a return reverses an earlier sale to the same customer at the same price",
-              "SELECT count(*), max(r.id) FROM lines r LEFT JOIN lines s ON s.id = r.reverses"
-              " WHERE (r.outcome = 2) != (r.reverses != 0) OR (r.outcome = 2 AND (s.id IS NULL"
-              " OR s.id >= r.id OR s.outcome > 1 OR s.customer != r.customer"
-              " OR s.product != r.product OR s.price != r.price OR r.quantity >= 0))");
-    check_sql(audit, "no sale is reversed by more than was sold",
-              "SELECT count(*), max(s.id) FROM lines s LEFT JOIN (SELECT reverses,"
-              " sum(-quantity) AS q FROM lines WHERE reverses != 0 GROUP BY reverses) r"
-              " ON r.reverses = s.id WHERE s.returned != coalesce(r.q, 0)"
-              " OR (s.returned != 0 AND s.returned > s.quantity)");
-    check_sql(audit, "lines carry their order's customer",
-              "SELECT count(*), max(l.id) FROM lines l JOIN orders o ON o.id = l.id >> 16"
-              " WHERE l.customer != o.customer");
-    check_sql(audit, "every account is known and in one currency",
-              "SELECT (SELECT count(*) != 7 OR count(DISTINCT currency) != 1 FROM accounts), '?'");
-    check_sql(audit, "notices were given for entered orders only",
-              "SELECT count(*), max(position) FROM cursors WHERE position < 0"
-              " OR position > (SELECT coalesce(max(id), 0) FROM orders)");
+    verify_sql(audit->db, audit->result, "no order number is entered twice",
+               "SELECT count(*), max(key) FROM (SELECT key FROM orders GROUP BY key"
+               " HAVING count(*) > 1)");
+    verify_sql(audit->db, audit->result,
+               "stock: on hand = initial + received - sold - written off, never below zero",
+               "SELECT count(*), max(code) FROM products"
+               " WHERE on_hand != initial + received - sold - written_off OR on_hand < 0");
+    verify_sql(audit->db, audit->result,
+               "stock began as the books say, and nothing was got in where it is bounded",
+               "SELECT count(*), max(code) FROM products, (SELECT CAST(value AS INTEGER) AS stock"
+               " FROM meta WHERE name = 'stock') WHERE initial != max(stock, 0) OR received < 0"
+               " OR (stock >= 0 AND received != 0)");
+    verify_sql(audit->db, audit->result,
+               "the books say with what stock and in which currency they began",
+               "SELECT (SELECT count(*) FROM meta WHERE name IN ('stock', 'currency')"
+               " AND value != '') != 2, '?'");
+    verify_sql(audit->db, audit->result, "stock moved by exactly what the lines say",
+               "SELECT count(*), max(p.code) FROM products p LEFT JOIN (SELECT product,"
+               " sum(CASE outcome WHEN 0 THEN quantity ELSE 0 END) AS s,"
+               " sum(CASE outcome WHEN 3 THEN -quantity ELSE 0 END) AS w,"
+               " sum(CASE WHEN outcome = 2 AND flags & 4 = 0 THEN -quantity ELSE 0 END) AS r"
+               " FROM lines GROUP BY product) l ON l.product = p.id"
+               " WHERE p.sold != coalesce(l.s, 0) OR p.written_off != coalesce(l.w, 0)"
+               " OR p.returned != coalesce(l.r, 0)");
+    verify_sql(
+        audit->db, audit->result, "every line names a known product",
+        "SELECT count(*), max(id) FROM lines WHERE product NOT IN (SELECT id FROM products)");
+    verify_sql(audit->db, audit->result,
+               "a return reverses an earlier sale to the same customer at the same price",
+               "SELECT count(*), max(r.id) FROM lines r LEFT JOIN lines s ON s.id = r.reverses"
+               " WHERE (r.outcome = 2) != (r.reverses != 0) OR (r.outcome = 2 AND (s.id IS NULL"
+               " OR s.id >= r.id OR s.outcome > 1 OR s.customer != r.customer"
+               " OR s.product != r.product OR s.price != r.price OR r.quantity >= 0))");
+    verify_sql(audit->db, audit->result, "no sale is reversed by more than was sold",
+               "SELECT count(*), max(s.id) FROM lines s LEFT JOIN (SELECT reverses,"
+               " sum(-quantity) AS q FROM lines WHERE reverses != 0 GROUP BY reverses) r"
+               " ON r.reverses = s.id WHERE s.returned != coalesce(r.q, 0)"
+               " OR (s.returned != 0 AND s.returned > s.quantity)");
+    verify_sql(audit->db, audit->result, "lines carry their order's customer",
+               "SELECT count(*), max(l.id) FROM lines l JOIN orders o ON o.id = l.id >> 16"
+               " WHERE l.customer != o.customer");
+    verify_sql(audit->db, audit->result, "every account is known and in one currency",
+               "SELECT (SELECT count(*) != 7 OR count(DISTINCT currency) != 1 FROM accounts), '?'");
+    verify_sql(audit->db, audit->result, "notices were given for entered orders only",
+               "SELECT count(*), max(position) FROM cursors WHERE position < 0"
+               " OR position > (SELECT coalesce(max(id), 0) FROM orders)");
 }
 
 static bool open_read_only(const char *path, sqlite3 **ret_db, char *why)
@@ -425,8 +429,8 @@ bool verify_books(const char *path, struct verify_result *result, char *why)
     /* One transaction: a run that goes on meanwhile is not seen in halves. */
     sqlite3_exec(audit.db, "BEGIN; PRAGMA cache_size=-8192", NULL, NULL, NULL);
     audit.sha = EVP_MD_CTX_new();
-    check_sql(
-        &audit, "the file is sound",
+    verify_sql(
+        audit.db, result, "the file is sound",
         "SELECT count(*), max(quick_check) FROM pragma_quick_check WHERE quick_check != 'ok'");
     walk(&audit);
     check_across(&audit);

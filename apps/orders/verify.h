@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define VERIFY_CHECKS_MAX 24
+#define VERIFY_CHECKS_MAX 64
 #define VERIFY_TEXT_SIZE 240
 
 struct verify_check {
@@ -22,5 +22,11 @@ struct verify_result {
 
 /* False when the database cannot be read at all; `why` (VERIFY_TEXT_SIZE bytes) says so. */
 bool verify_books(const char *path, struct verify_result *ret_result, char *why);
+
+/* Adds checks of three nodes' databases against each other: of a ledger, whose books
+ * verify_books() has checked, a gateway and a processing node. Everything is as it must be only
+ * when nothing is under way. False as above. */
+bool verify_nodes(const char *ledger, const char *gateway, const char *processing,
+                  struct verify_result *result, char *why);
 
 #endif

@@ -1,0 +1,475 @@
+"""Three nodes as three processes: they make the books that one process makes; each of them killed
+at any instant, or away for a while, the others go on, and afterwards nothing is missing or twice.
+
+TROUPE_NODE_KILLS=N kills each role N times (`make kill-nodes`: 30)."""
+import collections
+import json
+import os
+import random
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import time
+
+import lib
+
+KILLS = int(os.environ.get("TROUPE_NODE_KILLS", "1" if lib.SANITIZED else "2"))
+ORDERS = 300 if lib.SANITIZED else 3000
+ROLES = ("gateway", "processing", "ledger")
+SEED = ("--seed", 11)
+TAKES = ("--generate", ORDERS, *SEED, "--until-done")
+DECIDES = (*SEED, "--declines", 60, "--late", 3)
+KEEPS = ("--stock", 900)
+PATIENCE = 120
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+class Node:
+    """One node: started, killed, started again, always on the same port and database."""
+
+    def __init__(self, case, role, addresses, *args):
+        self.case, self.role = case, role
+        self.db = case.dir / f"{role}.db"
+        self.words = case.dir / f"{role}.words"
+        peers = [word for peer in ROLES if peer != role
+                 for word in ("--peer", f"{peer}={addresses[peer]}")]
+        self.command = case.command("node", "--role", role, "--listen", addresses[role], *peers,
+                                    "--db", self.db, "--json", *args)
+        self.process = None
+
+    def start(self):
+        self.said_before = len(self.said())
+        with open(self.words, "a") as words:
+            self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=words)
+        return self
+
+    def said(self):
+        return self.words.read_text() if self.words.exists() else ""
+
+    def await_word(self, pattern):
+        """Waits until it has said that since it was started last."""
+        end = time.monotonic() + PATIENCE
+        while not re.search(pattern, self.said()[self.said_before:]):
+            self.case.assertLess(time.monotonic(), end,
+                                 f"{self.role} never said '{pattern}':\n{self.said()}")
+            self.case.assertIsNone(self.process.poll(), f"{self.role} ended:\n{self.said()}")
+            time.sleep(0.01)
+
+    def kill(self):
+        self.process.kill()
+        self.process.communicate()
+
+    def end(self, signal_number=signal.SIGTERM, want=lib.GOOD):
+        """Waits for its end (asked for, unless it ends by itself); its report."""
+        if signal_number:
+            self.process.send_signal(signal_number)
+        out, _ = self.process.communicate(timeout=PATIENCE)
+        self.case.assertEqual(self.process.returncode, want, self.said())
+        return json.loads(out) if out else None
+
+
+class Nodes(lib.Case):
+    def setUp(self):
+        super().setUp()
+        addresses = {role: f"127.0.0.1:{port}" for role, port in zip(ROLES, free_ports(3))}
+        self.acknowledged = self.dir / "acknowledged"
+        self.notices = self.dir / "notices"
+        self.provider = self.dir / "provider"
+        self.nodes = {
+            "gateway": Node(self, "gateway", addresses, *TAKES, "--acknowledged",
+                            self.acknowledged),
+            "processing": Node(self, "processing", addresses, *DECIDES, "--provider",
+                               self.provider),
+            "ledger": Node(self, "ledger", addresses, *KEEPS, "--notices", self.notices),
+        }
+        self.addCleanup(self.kill_all)
+
+    def kill_all(self):
+        for node in self.nodes.values():
+            if node.process and node.process.poll() is None:
+                node.kill()
+
+    def fresh(self):
+        for path in self.dir.glob("*"):
+            if not path.name.startswith("one"):
+                path.unlink()
+
+    def start_all(self):
+        for node in self.nodes.values():
+            node.start()
+
+    def finish(self, what="", gateway_ends=True):
+        """The gateway ends by itself, the others when they are asked to."""
+        reports = {"gateway": self.nodes["gateway"].end(None if gateway_ends else signal.SIGTERM)}
+        self.await_rest(what)
+        for role in ("processing", "ledger"):
+            reports[role] = self.nodes[role].end()
+        return reports
+
+    def await_rest(self, what):
+        """What the ledger has for the gateway, and a refund for processing, may be on its way
+        still when the gateway knows all; they are asked to end when it has arrived."""
+        end = time.monotonic() + PATIENCE
+        while any(not check["good"] for check in self.verify_nodes(want=None).values()):
+            self.assertLess(time.monotonic(), end, f"{what}: never at rest: "
+                            f"{[c for c in self.verify_nodes(None).values() if not c['good']]}")
+            time.sleep(0.02)
+
+    def verify_nodes(self, want=lib.GOOD):
+        done = self.orders("verify", "--db", self.nodes["ledger"].db, "--gateway",
+                           self.nodes["gateway"].db, "--processing", self.nodes["processing"].db,
+                           "--json", want=want)
+        return {check["check"]: check for check in json.loads(done.stdout)["checks"]}
+
+    def undisturbed(self):
+        """The books of one process, and how long three nodes take."""
+        one = self.dir / "one.db"
+        self.orders("run", "--generate", ORDERS, *DECIDES, *KEEPS, "--db", one, "--json",
+                    "--quiet")
+        began = time.monotonic()
+        self.start_all()
+        reports = self.finish()
+        return self.books(one), time.monotonic() - began, reports
+
+    def check(self, expected, what=""):
+        """Everything there is to know, from sources that do not know each other."""
+        ledger = self.nodes["ledger"].db
+        self.assertEqual(self.books(ledger), expected, what)
+        checks = self.verify_nodes()
+        self.assertGreater(len(checks), 40)
+        # What was acknowledged outside of all databases is in the books.
+        keys = {key for key, in self.query("SELECT key FROM orders", db=ledger)}
+        acknowledged = self.acknowledged.read_text().split()
+        self.assertLessEqual(set(acknowledged), keys, what)
+        self.assertEqual(len(acknowledged), len(set(acknowledged)), what)
+        # The provider's own books: each capture was asked for once, each refund is owed.
+        asked = collections.Counter(line.rsplit(" ", 1)[0]
+                                    for line in self.provider.read_text().splitlines())
+        captures = {line[8:] for line in asked if line.startswith("capture ")}
+        refunds = {line[7:] for line in asked if line.startswith("refund ")}
+        self.assertEqual({n for line, n in asked.items() if line.startswith("capture ")}, {1},
+                         what)
+        paid = {key for key, in self.query("SELECT key FROM orders WHERE id IN (SELECT order_id"
+                                           " FROM entries WHERE account = 0 AND amount > 0)",
+                                           db=ledger)}
+        declined = {key for key, in self.query("SELECT key FROM orders WHERE reason = 2",
+                                               db=ledger)}
+        self.assertEqual(captures, paid | declined, what)
+        self.assertEqual(refunds, {key for key, in self.query(
+            "SELECT key FROM orders WHERE state = 2", db=ledger)}, what)
+        # Customers were told, at least once, and the same each time.
+        states = ("fulfilled", "rejected", "refunded", "parked")
+        told = {tuple(line.split()) for line in self.notices.read_text().splitlines()
+                if len(line.split()) == 2}
+        owed = {(key, states[state]) for key, state in
+                self.query("SELECT key, state FROM orders", db=ledger)}
+        self.assertEqual(owed - told, set(), what)
+
+    def test_three_nodes_make_the_books_of_one_process(self):
+        expected, _, reports = self.undisturbed()
+        self.check(expected)
+        self.assertEqual(reports["gateway"]["ended"], ORDERS)
+        for report in reports.values():
+            self.assertTrue(report["messages_accounted"])
+            for pair in report["pairs"]:
+                self.assertEqual(pair["sent"], pair["acknowledged"], pair)
+        # Once more: every order is recognised, and nothing changes.
+        self.start_all()
+        again = self.finish()
+        self.assertEqual(again["gateway"]["orders_known"], ORDERS)
+        self.check(expected)
+
+    def killed(self, role):
+        expected, seconds, _ = self.undisturbed()
+        dice = random.Random(ROLES.index(role))
+        amid = 0
+        for number in range(KILLS):
+            self.fresh()
+            self.start_all()
+            node = self.nodes[role]
+            delay = dice.uniform(0, seconds)
+            what = f"{role}, round {number}, killed after {delay:.3f} s"
+            try:
+                node.process.wait(delay)
+            except subprocess.TimeoutExpired:
+                node.kill()
+                with sqlite3.connect(self.nodes["gateway"].db) as gateway:
+                    if gateway.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                        count = gateway.execute("SELECT count(state) FROM accepted").fetchone()[0]
+                        amid += 0 < count < ORDERS
+            for other in ROLES:
+                if other != role and other != "gateway":
+                    self.assertIsNone(self.nodes[other].process.poll(), what)
+            node.start()
+            self.finish(what)
+            self.check(expected, what)
+        print(f"{role}: {KILLS} kills, {amid} of them amid the orders")
+
+    def test_gateway_killed(self):
+        self.killed("gateway")
+
+    def test_processing_killed(self):
+        self.killed("processing")
+
+    def test_ledger_killed(self):
+        self.killed("ledger")
+
+    def test_all_killed_again_and_again(self):
+        expected, seconds, _ = self.undisturbed()
+        self.fresh()
+        dice = random.Random(4)
+        self.start_all()
+        for _ in range(3 * KILLS):
+            role = dice.choice(ROLES)
+            time.sleep(dice.uniform(0, seconds / 3))
+            if self.nodes[role].process.poll() is None:
+                self.nodes[role].kill()
+            self.nodes[role].start()
+        self.finish()
+        self.check(expected)
+
+    def count(self, role, sql):
+        """A number out of a node's database while it runs; 0 before there are tables."""
+        try:
+            return self.query(sql, db=self.nodes[role].db)[0][0]
+        except sqlite3.OperationalError:
+            return 0
+
+    def await_count(self, role, sql, want):
+        end = time.monotonic() + PATIENCE
+        while (count := self.count(role, sql)) != want:
+            self.assertLess(time.monotonic(), end, f"{role}: {sql} is {count}, not {want}")
+            time.sleep(0.02)
+
+    def test_without_processing_the_gateway_accepts(self):
+        gateway, processing, ledger = (self.nodes[role] for role in ROLES)
+        gateway.start()
+        ledger.start()
+        gateway.await_word("gateway: ledger is there")
+        self.await_count("gateway", "SELECT count(*) FROM accepted", ORDERS)
+        self.assertEqual(len(self.acknowledged.read_text().split()), ORDERS)
+        self.assertEqual(self.count("ledger", "SELECT count(*) FROM orders"), 0)
+        gateway.await_word("gateway: processing is away: orders are accepted and kept for it; "
+                           "none is validated or paid until it is back")
+        ledger.await_word("ledger: processing is away: no orders come in")
+        processing.start()
+        self.finish()
+        self.verify_nodes()
+
+    def test_without_the_ledger_orders_are_paid(self):
+        gateway, processing, ledger = (self.nodes[role] for role in ROLES)
+        gateway.start()
+        processing.start()
+        self.await_count("processing", "SELECT count(*) FROM orders", ORDERS)
+        self.assertEqual(self.count("gateway", "SELECT count(state) FROM accepted"), 0)
+        processing.await_word("processing: ledger is away: orders are validated and paid, and kept "
+                              "for it; none is entered into the books until it is back")
+        gateway.await_word("gateway: ledger is away")
+        ledger.start()
+        processing.await_word(f"processing: ledger is there: {ORDERS} parcels wait for it")
+        self.finish()
+        self.verify_nodes()
+
+    def test_without_the_gateway_orders_are_finished(self):
+        gateway, processing, ledger = (self.nodes[role] for role in ROLES)
+        gateway.start()
+        self.await_count("gateway", "SELECT count(*) FROM accepted", ORDERS)
+        processing.start()
+        self.await_count("processing", "SELECT count(*) FROM orders", ORDERS)
+        gateway.kill()
+        ledger.start()
+        self.await_count("ledger", "SELECT count(*) FROM orders", ORDERS)
+        ledger.await_word("ledger: gateway is away: orders are entered into the books; how they "
+                          "ended is kept for it")
+        processing.await_word("processing: gateway is away: no new orders come in")
+        self.assertEqual(self.count("gateway", "SELECT count(state) FROM accepted"), 0)
+        gateway.start()
+        self.finish()
+        self.verify_nodes()
+
+    def test_asked_to_end_amid_the_orders(self):
+        """SIGTERM loses nothing, and what is not done is done next time."""
+        expected, seconds, _ = self.undisturbed()
+        self.fresh()
+        self.start_all()
+        time.sleep(seconds / 2)
+        for node in self.nodes.values():
+            if node.process.poll() is None:
+                node.end()
+        self.start_all()
+        self.finish()
+        self.check(expected)
+
+    def test_stopped_for_a_while(self):
+        """A node that stands still is away; when it goes on, so does everything."""
+        expected, seconds, _ = self.undisturbed()
+        for role in ROLES[1:]:
+            self.fresh()
+            self.start_all()
+            time.sleep(seconds / 3)
+            node = self.nodes[role]
+            node.process.send_signal(signal.SIGSTOP)
+            try:
+                self.nodes[ROLES[3 - ROLES.index(role)]].await_word(f"{role} is away")
+            finally:
+                node.process.send_signal(signal.SIGCONT)
+            self.finish(role)
+            self.check(expected, role)
+
+    def test_another_database_is_refused(self):
+        gateway, processing, ledger = (self.nodes[role] for role in ROLES)
+        self.start_all()
+        self.finish()
+        for suffix in ("", "-wal", "-shm"):
+            path = self.dir / f"ledger.db{suffix}"
+            if path.exists():
+                path.rename(self.dir / f"kept.db{suffix}")
+        self.start_all()
+        processing.await_word("processing: ledger works on another database than before: nothing "
+                              "is exchanged with it until it is started on the right one")
+        self.assertEqual(self.count("ledger", "SELECT count(*) FROM orders"), 0)
+        ledger.end()
+        for path in self.dir.glob("ledger.db*"):
+            path.unlink()
+        for path in self.dir.glob("kept.db*"):
+            path.rename(self.dir / path.name.replace("kept", "ledger"))
+        ledger.start()
+        processing.await_word("processing: ledger is there")
+        self.finish()
+        self.verify_nodes()
+
+    def test_a_database_put_back_is_refused(self):
+        gateway, processing, ledger = (self.nodes[role] for role in ROLES)
+        ledger.start().await_word("serves on")
+        ledger.end()
+        empty = ledger.db.read_bytes()
+        self.start_all()
+        processing.await_word("ledger is there")
+        self.finish()
+        # The same database, from before it knew anybody: its effects are gone.
+        ledger.db.write_bytes(empty)
+        for suffix in ("-wal", "-shm"):
+            (self.dir / f"ledger.db{suffix}").unlink(missing_ok=True)
+        ledger.start()
+        processing.start()
+        ledger.await_word("ledger: processing knows of more than this node's database holds")
+        ledger.end()
+        processing.end()
+
+    def test_backlog_is_bounded(self):
+        gateway = self.nodes["gateway"]
+        gateway.command += ["--backlog", "100"]
+        gateway.start()
+        self.await_count("gateway", "SELECT count(*) >= 100 FROM accepted", 1)
+        time.sleep(0.3)  # nothing to wait for: that nothing more comes
+        accepted = self.count("gateway", "SELECT count(*) FROM accepted")
+        self.assertLess(accepted, min(ORDERS, 100 + 1024 + 1))
+        self.nodes["processing"].start()
+        self.nodes["ledger"].start()
+        self.finish()
+        self.verify_nodes()
+
+    def test_all_roles_in_one_process(self):
+        expected, _, _ = self.undisturbed()
+        db = self.dir / "all.db"
+        self.orders("node", "--db", db, *TAKES, *DECIDES[2:], *KEEPS)
+        self.assertEqual(self.books(db), expected)
+        self.orders("verify", "--db", db, "--gateway", f"{db}-gateway", "--processing",
+                    f"{db}-processing")
+
+    def test_verify_finds_what_is_wrong(self):
+        self.start_all()
+        self.finish()
+        paths = {role: node.db for role, node in self.nodes.items()}
+        good = {path: path.read_bytes() for path in paths.values()}
+        sold = "(SELECT key FROM orders WHERE paid AND state = 0 LIMIT 1)"
+        for role, sql, check in (
+                ("gateway", "UPDATE accepted SET state = 1 WHERE number = 1", "how it ended"),
+                ("gateway", "UPDATE accepted SET state = NULL WHERE number = 5", "how it ended"),
+                ("gateway", "DELETE FROM accepted WHERE number = 9", "that was not acknowledged"),
+                ("gateway", "UPDATE accepted SET key = 'X1' WHERE number = 2",
+                 "every acknowledged order is in the books"),
+                ("gateway", "UPDATE words SET text = 'X' WHERE kind = 1 AND number = 7",
+                 "the same numbers everywhere"),
+                ("gateway", "UPDATE peers SET kept = kept + 1 WHERE role = 2",
+                 "no parcel from gateway to processing is lost"),
+                ("gateway", "UPDATE peers SET identity = 5 WHERE role = 2",
+                 "gateway and processing work on the databases"),
+                ("processing", f"UPDATE orders SET paid = 0 WHERE key = {sold}",
+                 "what was captured for an order is in the books"),
+                ("processing", f"UPDATE orders SET amount = amount + 1 WHERE key = {sold}",
+                 "what was captured for an order is in the books"),
+                ("processing", "DELETE FROM refunds WHERE key = (SELECT max(key) FROM refunds)",
+                 "every refund that the books owe"),
+                ("processing", "INSERT INTO refunds VALUES('X1', 5)",
+                 "no refund was made that the books do not owe"),
+                ("processing", f"UPDATE orders SET state = 1 WHERE key = {sold}",
+                 "processing has decided every order once"),
+                ("processing", "UPDATE peers SET applied = applied - 1 WHERE role = 1",
+                 "nothing is under way from gateway to processing")):
+            with self.subTest(sql):
+                with sqlite3.connect(paths[role]) as connection:
+                    connection.execute(sql)
+                connection.close()
+                checks = self.verify_nodes(want=lib.WRONG)
+                self.assertTrue([name for name, result in checks.items()
+                                 if check in name and not result["good"]], checks)
+                paths[role].write_bytes(good[paths[role]])
+        self.verify_nodes()
+
+    def test_wrong_usage(self):
+        peer = ("--peer", "processing=127.0.0.1:1", "--peer", "ledger=127.0.0.1:2")
+        for args, want in (
+                (("--role", "bank"), "--role is 'bank', want gateway, processing, ledger or all"),
+                (("--role", "gateway"), "where is the processing? Say --peer processing=HOST:PORT"),
+                (("--role", "gateway", "--peer", "x"), "--peer is 'x', want ROLE=HOST:PORT"),
+                (("--role", "gateway", "--peer", "bank=h:1"), "--peer names 'bank'"),
+                (("--role", "gateway", "--peer", "gateway=h:1"), "this node is that itself"),
+                (("--role", "gateway", *peer, *peer), "--peer processing is given twice"),
+                (("--role", "ledger", "--generate", "5"), "are for the gateway"),
+                (("--role", "gateway", "--stock", "5"), "are for the ledger"),
+                (("--role", "ledger", "--late", "5"), "are for processing"),
+                (("--data", "x", "--generate", "5"), "exclude each other")):
+            with self.subTest(args):
+                done = self.orders("node", *args, want=lib.USAGE)
+                self.assertIn(want, done.stderr.decode())
+        self.assertIn("go together", self.orders("verify", "--gateway", "x",
+                                                 want=lib.USAGE).stderr.decode())
+
+    def test_what_cannot_be_used_is_said(self):
+        text = self.dir / "text.db"
+        text.write_text("no database")
+        peers = ("--peer", "processing=127.0.0.1:1", "--peer", "ledger=127.0.0.1:2")
+        for args, want in (
+                (("--db", text), "text.db"),
+                (("--db", self.dir), "cannot be opened"),
+                (("--db", self.db, "--listen", "203.0.113.1:0"), "203.0.113.1:0"),
+                (("--db", self.db, "--listen", "nowhere"), "nowhere")):
+            with self.subTest(args):
+                done = self.orders("node", "--role", "gateway", *peers, *args, want=lib.CANNOT)
+                self.assertIn(want, done.stderr.decode())
+        books = self.dir / "books.db"
+        self.orders("run", "--generate", 5, "--db", books, "--quiet")
+        for args in (("--role", "ledger", "--peer", "gateway=127.0.0.1:1"),
+                     ("--role", "gateway", "--peer", "ledger=127.0.0.1:1")):
+            done = self.orders("node", *args, "--peer", "processing=127.0.0.1:2", "--db", books,
+                               want=lib.CANNOT)
+            self.assertIn("books.db", done.stderr.decode())
+        self.assertIn("is not the database of a gateway node",
+                      self.orders("verify", "--db", books, "--gateway", books, "--processing",
+                                  books, want=lib.CANNOT).stderr.decode())
+
+
+if __name__ == "__main__":
+    lib.main()
