@@ -72,6 +72,7 @@ static bool hear(struct post *post, const struct post_event *event, unsigned *ac
     }
     if (!post->up) {
         post->up = true;
+        post->away = false;
         *actions |= POST_DO_UP | POST_DO_PUMP;
     }
     return true;
@@ -80,8 +81,11 @@ static bool hear(struct post *post, const struct post_event *event, unsigned *ac
 static unsigned on_tick(struct post *post, uint64_t now_ns)
 {
     unsigned actions = 0;
-    if (post->up && now_ns - post->heard_ns > POST_AWAY_NS) {
+    if (post->heard_ns == 0)
+        post->heard_ns = now_ns; /* From now on it has time to answer. */
+    if (!post->away && now_ns - post->heard_ns > POST_AWAY_NS) {
         post->up = false;
+        post->away = true;
         actions |= POST_DO_DOWN | go_back(post, post->acked);
     }
     bool open = post->kept > post->acked || !post->up;

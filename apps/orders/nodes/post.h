@@ -45,7 +45,8 @@ struct post {
     uint64_t identity; /* of the peer's database; 0: never met */
     uint64_t start;    /* of the peer's process; 0: not heard of yet */
     enum post_trouble trouble;
-    bool up; /* it answers */
+    bool up;   /* it answers */
+    bool away; /* it has not for POST_AWAY_NS */
     uint64_t heard_ns, asked_ns;
 
     uint64_t kept, sent, acked; /* out */

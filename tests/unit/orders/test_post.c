@@ -319,6 +319,19 @@ static void test_window_bounds_count_and_bytes(void **state)
     assert_int_equal(post.bytes, 0);
 }
 
+static void test_who_never_answers_is_away(void **state)
+{
+    (void)state;
+    struct post post;
+    post_open(&post, 0, 0, 0, 0);
+    struct post_event tick = {.kind = POST_TICK, .now_ns = 1000};
+    assert_int_equal(post_step(&post, &tick), POST_DO_HELLO);
+    tick.now_ns += POST_AWAY_NS + 1;
+    assert_int_equal(post_step(&post, &tick), POST_DO_HELLO | POST_DO_DOWN);
+    tick.now_ns += POST_AWAY_NS + 1;
+    assert_int_equal(post_step(&post, &tick), POST_DO_HELLO); /* said once */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +339,7 @@ int main(void)
         cmocka_unit_test(test_another_database_is_refused),
         cmocka_unit_test(test_a_database_that_went_back_is_refused),
         cmocka_unit_test(test_window_bounds_count_and_bytes),
+        cmocka_unit_test(test_who_never_answers_is_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
