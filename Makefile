@@ -18,6 +18,12 @@ help: ## this list
 run: bootstrap release ## orders through the actors into SQLite; DATA=FILE.csv[.xz] DB=PATH ARGS="…"
 	@build/release/apps/orders/orders run $(if $(DATA),--data '$(DATA)') --db '$(DB)' $(ARGS)
 
+run-nodes: bootstrap release ## generated orders through three nodes on this machine; ORDERS=N DIR=build/nodes
+	@tools/run_nodes build/release/apps/orders/orders '$(or $(DIR),build/nodes)' '$(or $(ORDERS),25900)'
+
+kill-nodes: dev ## each of three nodes killed 30 times at random instants; KILLS=N
+	@TROUPE_NODE_KILLS=$(or $(KILLS),30) ctest --preset dev -R 'e2e/test_nodes' --verbose --timeout 3600
+
 bootstrap: ## install missing packages (asks before using sudo)
 	@tools/bootstrap
 

@@ -138,7 +138,7 @@ static void report_text(FILE *out, const struct node_result *result)
             const struct desk_peer_status *peer = &result->peer[role][i];
             if (!peer->configured)
                 continue;
-            fprintf(out, "%s: parcels for the %s: %s, %s not acknowledged; from it: %s, ",
+            fprintf(out, "%s: to %s %s parcels, %s not acknowledged; from it %s, ",
                     node_role_name((enum node_role)role), node_role_name((enum node_role)i),
                     ord_count(a, (int64_t)peer->kept),
                     ord_count(b, (int64_t)(peer->kept - peer->acked)),

@@ -10,7 +10,7 @@ import unittest
 
 import lib
 
-COMMANDS = ("run", "generate", "report", "verify")
+COMMANDS = ("run", "generate", "report", "verify", "node")
 MANUAL = lib.SOURCE / "docs" / "man"
 COMPLETION = lib.SOURCE / "apps" / "orders" / "completion"
 
@@ -61,8 +61,8 @@ class Cli(lib.Case):
                            (("report", "--seed", "1"), "unknown option '--seed'"),
                            (("verify", "--out", "x"), "unknown option '--out'"),
                            (("run", "--data", "x", "--generate", "1"), "exclude each other"),
-                           (("fly",), "unknown command 'fly', want run, generate, report or"
-                            " verify"),
+                           (("fly",), "unknown command 'fly', want run, generate, report,"
+                            " verify or node"),
                            ((), "no command")):
             with self.subTest(args):
                 done = self.orders(*args, want=lib.USAGE)

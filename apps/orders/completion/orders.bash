@@ -4,11 +4,12 @@ _orders()
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} options
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "run generate report verify --help --version" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "run generate report verify node --help --version" -- "$word")
         return
     fi
     case $before in
-    --data | --db | --out | --notices | --dropped)
+    --data | --db | --out | --notices | --dropped | --acknowledged | --provider | --gateway | \
+        --processing)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
@@ -16,8 +17,16 @@ _orders()
         mapfile -t COMPREPLY < <(compgen -W "delay drop queue" -- "$word")
         return
         ;;
+    --role)
+        mapfile -t COMPREPLY < <(compgen -W "gateway processing ledger all" -- "$word")
+        return
+        ;;
+    --peer)
+        mapfile -t COMPREPLY < <(compgen -W "gateway= processing= ledger=" -- "$word")
+        return
+        ;;
     --generate | --seed | --lines | --workers | --stock | --declines | --late | --duplicate-window | \
-        --under-way)
+        --under-way | --listen | --backlog)
         return
         ;;
     esac
@@ -27,7 +36,13 @@ _orders()
             --duplicate-window --backpressure --under-way --dropped --notices --json --quiet --help --version"
         ;;
     generate) options="--generate --seed --lines --out --help --version" ;;
-    report | verify) options="--db --json --help --version" ;;
+    report) options="--db --json --help --version" ;;
+    verify) options="--db --gateway --processing --json --help --version" ;;
+    node)
+        options="--data --generate --seed --lines --db --workers --stock --declines --late
+            --duplicate-window --notices --role --listen --peer --until-done --acknowledged --backlog
+            --provider --json --help --version"
+        ;;
     *) return ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
