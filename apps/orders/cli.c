@@ -57,6 +57,8 @@ static const struct option options[] = {
      "append there the number of every order when it is acknowledged"},
     {'B', "--backlog", NUMBER, AT(backlog), 1, 1000000000, NONE, "N",
      "parcels kept for a node that is away (1000000)"},
+    {'T', "--to", WORD, AT(to), 0, 0, NONE, "ID@HOST:PORT",
+     "the actor that takes orders (order@127.0.0.1:9000)"},
     {'V', "--provider", WORD, AT(provider), 0, 0, NONE, "FILE",
      "where the payment provider remembers what it was asked for"},
     {'G', "--gateway", WORD, AT(gateway), 0, 0, NONE, "PATH", "the database of the gateway node"},

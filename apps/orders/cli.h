@@ -15,7 +15,7 @@ enum { EXIT_GOOD = 0, EXIT_WRONG = 1, EXIT_USAGE = 2, EXIT_CANNOT = 3 };
 struct cli {
     bool help, version, json, quiet;
     const char *data, *db, *out, *notices, *backpressure, *dropped;
-    const char *role, *listen, *acknowledged, *gateway, *processing, *provider;
+    const char *role, *listen, *acknowledged, *gateway, *processing, *provider, *to;
     const char *peer[CLI_PEERS_MAX]; /* as often as --peer was given */
     int64_t peers, backlog;
     bool until_done;

@@ -5,6 +5,7 @@
 #include "node_command.h"
 #include "progress.h"
 #include "report.h"
+#include "send_command.h"
 #include "verify.h"
 
 #include "troupe/version.h"
@@ -22,6 +23,7 @@ static const char usage[] =
     "       orders verify   [--db PATH] [--gateway PATH --processing PATH] [--json]\n"
     "       orders node     [--role ROLE] [--listen HOST:PORT] [--peer ROLE=HOST:PORT]…\n"
     "                       [--db PATH] [options]\n"
+    "       orders send     [--to ID@HOST:PORT] [--data FILE | --generate N] [options]\n"
     "       orders COMMAND --help | --version\n";
 
 static const char exit_codes[] =
@@ -254,6 +256,10 @@ static const struct command {
      "is\n"
      "made up when it is back. Runs until SIGTERM.\n",
      node_command},
+    {"send", "hvjfgslT",
+     "Sends orders as messages.OrderMessage to an actor of any node of Proto.Actor, such as the\n"
+     "actor `order` of a gateway, and counts what it answers. What gets no answer is sent again.\n",
+     send_command},
 };
 
 static void print_help(const struct command *command)
@@ -283,7 +289,8 @@ int main(int argc, char **argv)
     bool good = cli_parse(argc - 1 - named, argv + 1 + named,
                           named ? commands[command].options : "hv", &cli, &error);
     if (!good && !named)
-        ord_fail(&error, "unknown command '%.64s', want run, generate, report, verify or node",
+        ord_fail(&error,
+                 "unknown command '%.64s', want run, generate, report, verify, node or send",
                  argv[1]);
     if (!good || (argc < 2)) {
         fprintf(stderr, "orders: %s\n%s", good ? "no command" : error.text, usage);

@@ -124,6 +124,7 @@ static void free_items(struct desk *self, struct desk_item *items)
         struct desk_item *next = items->next;
         parcel_order_free(items->order);
         free(items->ends);
+        free(items->door);
         free(items);
         self->open--;
         items = next;
@@ -433,19 +434,18 @@ void desk_ready(tr_ctx *ctx, struct desk *self, struct desk_item *item)
     work(ctx, self, false);
 }
 
-struct desk_item *desk_enter(tr_ctx *ctx, struct desk *self, struct doc *doc)
+void desk_enter(tr_ctx *ctx, struct desk *self, struct doc *doc, struct door_order *door)
 {
     struct desk_item *item = calloc(1, sizeof(*item));
     if (!item) {
+        free(door);
         fail(self, "memory is short for an order");
-        return NULL;
+        return;
     }
-    item->doc = doc;
-    item->ready = true;
+    *item = (struct desk_item){.doc = doc, .door = door, .ready = true};
     self->open++;
     enqueue(self, item);
     work(ctx, self, false);
-    return item;
 }
 
 /* ---- After a batch --------------------------------------------------------- */

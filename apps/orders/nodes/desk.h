@@ -25,6 +25,8 @@
 /* Parcels kept for a peer at most, unless told otherwise; beyond that nothing more is taken on. */
 #define DESK_BACKLOG_MAX UINT64_C(1000000)
 
+struct door_order;
+
 /* Something to be written: a parcel, or what comes from this node itself. */
 struct desk_item {
     struct desk_item *next;
@@ -32,7 +34,8 @@ struct desk_item {
     uint64_t number;     /* of the parcel */
     enum parcel_kind kind;
     bool ready;
-    struct doc *doc;            /* from here: borrowed */
+    struct doc *doc;            /* from here: borrowed, or within `door` */
+    struct door_order *door;    /* one that came as a message; owned */
     struct parcel_order *order; /* PARCEL_ORDER; owned */
     struct parcel_end *ends;    /* PARCEL_ENDS; owned */
     size_t end_count;
@@ -102,7 +105,7 @@ TR_TYPE(desk_peers);
 
 /* For roles, on the desk's worker. */
 void desk_ready(tr_ctx *ctx, struct desk *desk, struct desk_item *item);
-/* Enters what comes from here; ready at once. NULL: memory is short, and the node fails. */
-struct desk_item *desk_enter(tr_ctx *ctx, struct desk *desk, struct doc *doc);
+/* Enters what comes from here; ready at once. `door` is *taken*; NULL where it is none. */
+void desk_enter(tr_ctx *ctx, struct desk *desk, struct doc *doc, struct door_order *door);
 
 #endif

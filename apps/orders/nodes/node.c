@@ -4,6 +4,8 @@
 #include "actors.h"
 #include "guard.h"
 #include "intake.h"
+#include "messages.troupe.h"
+#include "nodes/door.h"
 #include "talk.troupe.h"
 
 #include "troupe/remote.h"
@@ -106,6 +108,25 @@ static bool spawn_desk(struct node *node, enum node_role role, const struct desk
     return spawned(node, node->desk[role], name);
 }
 
+/* Orders may come as messages. The dictionaries have one thread that adds words, the intake's:
+ * a gateway that reads a file takes no messages. */
+static bool open_door(struct node *node)
+{
+    static const char product[] = "MESSAGE", note[] = "an order that came as a message";
+    static const char country[] = "Unspecified";
+    struct door_args args = {
+        .desk = node->desk[ROLE_GATEWAY],
+        .product = dict_number(node->products, product, strlen(product), note, strlen(note)),
+        .country = dict_number(node->countries, country, strlen(country), "", 0)};
+    args.products_known = dict_count(node->products);
+    args.countries_known = dict_count(node->countries);
+    if (args.product == 0 || args.country == 0)
+        return ord_fail(node->error, "memory is short");
+    tr_pid door = tr_spawn(node->root, &door_actor, .name = "order", .arg = &args,
+                           .supervise = &restart);
+    return spawned(node, door, "order");
+}
+
 static bool open_gateway(struct node *node)
 {
     const struct node_options *options = node->options;
@@ -134,7 +155,8 @@ static bool open_gateway(struct node *node)
                                        .complain_user = node},
         &outbox, node->error);
     return node->gateway &&
-           spawn_desk(node, ROLE_GATEWAY, &role_gateway_ops, node->gateway, outbox);
+           spawn_desk(node, ROLE_GATEWAY, &role_gateway_ops, node->gateway, outbox) &&
+           (options->source || open_door(node));
 }
 
 static bool open_processing(struct node *node)
@@ -180,8 +202,12 @@ static bool open_ledger(struct node *node)
 /* Nothing but these types crosses, and nobody stops or spawns our actors from afar. */
 static bool start_remote(struct node *node)
 {
-    static const struct tr_type *const types[] = {&talk_hello_type, &talk_ack_type,
-                                                  &talk_parcel_type, NULL};
+    static const struct tr_type *const types[] = {&talk_hello_type,
+                                                  &talk_ack_type,
+                                                  &talk_parcel_type,
+                                                  &messages_order_message_type,
+                                                  &messages_ledger_message_type,
+                                                  NULL};
     struct tr_error why;
     struct tr_remote_config config = {.listen = node->options->listen,
                                       .types = types,

@@ -1,4 +1,5 @@
 /* role_gateway.c - accepts orders, each once, and keeps how they end. */
+#include "nodes/door.h"
 #include "nodes/roles.h"
 #include "rules.h"
 
@@ -15,8 +16,9 @@ static const char schema[] =
 
 enum statement { FIND_ORDER, FIND_REFUSAL, ACCEPT, END, WORD, STATEMENTS };
 static const char *const sql[STATEMENTS] = {
-    [FIND_ORDER] = "SELECT content FROM accepted WHERE what = 0 AND key = ?",
-    [FIND_REFUSAL] = "SELECT content FROM accepted WHERE what = 1 AND content = ?",
+    [FIND_ORDER] = "SELECT content, number, state FROM accepted WHERE what = 0 AND key = ?",
+    [FIND_REFUSAL] = "SELECT content, number, state FROM accepted WHERE what = 1"
+                     " AND content = ?",
     [ACCEPT] = "INSERT INTO accepted VALUES(?,?,?,?,?,NULL,NULL)",
     [END] = "UPDATE accepted SET state=?2, reason=?3 WHERE number=?1 AND state IS NULL",
     [WORD] = "INSERT INTO words VALUES(?,?,?,?)",
@@ -32,6 +34,7 @@ struct role_gateway {
     struct parcel_word *word; /* scratch */
     uint32_t word_room;
     struct doc **done; /* scratch of written() */
+    struct door_waiting waiting;
     pthread_mutex_t lock;
     struct role_gateway_figures figures;
 };
@@ -120,6 +123,7 @@ void role_gateway_close(struct role_gateway *self)
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(self->statement[i]);
     outbox_close(self->outbox);
+    door_waiting_fini(&self->waiting);
     pthread_mutex_destroy(&self->lock);
     free(self->word);
     free(self->done);
@@ -146,9 +150,10 @@ static bool run(struct role_gateway *self, enum statement which, const char *doi
     return step == SQLITE_DONE;
 }
 
-static enum store_known find(struct role_gateway *self, const struct doc *doc,
+static enum store_known find(struct role_gateway *self, const struct desk_item *item,
                              struct ord_error *error)
 {
+    const struct doc *doc = item->doc;
     bool order = doc->what == DOC_ORDER;
     sqlite3_stmt *find = self->statement[order ? FIND_ORDER : FIND_REFUSAL];
     enum store_known known = STORE_NEW;
@@ -161,6 +166,12 @@ static enum store_known find(struct role_gateway *self, const struct doc *doc,
         bool same = sqlite3_column_bytes(find, 0) == CONTENT_SIZE &&
                     memcmp(sqlite3_column_blob(find, 0), doc->content, CONTENT_SIZE) == 0;
         known = same ? STORE_SAME : STORE_OTHER;
+        if (item->door) {
+            item->door->number = (uint64_t)sqlite3_column_int64(find, 1);
+            item->door->state = sqlite3_column_type(find, 2) == SQLITE_NULL
+                                    ? -1
+                                    : sqlite3_column_int(find, 2);
+        }
     } else if (step != SQLITE_DONE) {
         outbox_failed(self->outbox, "orders cannot be searched", error);
         known = STORE_FAILED;
@@ -240,12 +251,14 @@ static bool accept(struct role_gateway *self, struct outbox *outbox, struct doc 
 static bool write_doc(struct role_gateway *self, struct outbox *outbox, struct desk_item *item,
                       struct ord_error *error)
 {
-    enum store_known known = find(self, item->doc, error);
+    enum store_known known = find(self, item, error);
     if (known == STORE_OTHER) {
         rules_conflict(item->doc);
-        known = find(self, item->doc, error);
+        known = find(self, item, error);
     }
     item->result = (uint8_t)known;
+    if (known == STORE_NEW && item->door)
+        item->door->number = outbox_peer(outbox, ROLE_PROCESSING)->kept + 1;
     return known != STORE_FAILED && (known != STORE_NEW || accept(self, outbox, item->doc, error));
 }
 
@@ -307,11 +320,25 @@ static void count_doc(struct role_gateway *self, const struct desk_item *item)
     }
 }
 
+/* An order that came as a message: its sender is told, now or when it has ended. */
+static void tell_sender(tr_ctx *ctx, struct role_gateway *self, struct desk_item *item)
+{
+    struct door_order *order = item->door;
+    if (item->doc->what == DOC_REFUSED) {
+        door_answer(ctx, order, "refused: this order_id was used with other content");
+    } else if (item->result == STORE_SAME && order->state >= 0) {
+        door_answer(ctx, order, ord_state_name(order->state));
+    } else {
+        item->door = NULL;
+        item->doc = NULL;
+        door_wait(&self->waiting, order);
+    }
+}
+
 static void gateway_written(tr_ctx *ctx, struct desk *desk, void *state, struct desk_item *items)
 {
     struct role_gateway *self = state;
     size_t done = 0;
-    (void)ctx;
     (void)desk;
     pthread_mutex_lock(&self->lock);
     for (struct desk_item *item = items; item; item = item->next) {
@@ -321,13 +348,18 @@ static void gateway_written(tr_ctx *ctx, struct desk *desk, void *state, struct 
     }
     pthread_mutex_unlock(&self->lock);
     for (struct desk_item *item = items; item; item = item->next) {
+        for (size_t i = 0; i < item->end_count; i++)
+            door_ended(ctx, &self->waiting, item->ends[i].number, item->ends[i].state);
         if (!item->doc)
             continue;
         if (item->doc->what == DOC_REFUSED)
             self->options.complain(self->options.complain_user, item->doc);
         else if (item->result == STORE_NEW && self->options.acknowledge)
             self->options.acknowledge(self->options.acknowledge_user, item->doc->key);
-        self->done[done++] = item->doc;
+        if (item->door)
+            tell_sender(ctx, self, item);
+        else
+            self->done[done++] = item->doc;
     }
     if (done > 0)
         gate_advance(self->options.gate, self->done, done);
@@ -336,10 +368,14 @@ static void gateway_written(tr_ctx *ctx, struct desk *desk, void *state, struct 
 static tr_err gateway_receive(tr_ctx *ctx, struct desk *desk, void *state, const tr_msg *msg)
 {
     const struct gateway_submit *submit = tr_as(msg, gateway_submit);
+    const struct gateway_order *order = tr_as(msg, gateway_order);
     (void)state;
-    if (!submit)
+    if (submit)
+        desk_enter(ctx, desk, submit->doc, NULL);
+    else if (order)
+        desk_enter(ctx, desk, &order->order->doc, order->order);
+    else
         return tr_unhandled(ctx);
-    desk_enter(ctx, desk, submit->doc);
     return TR_OK;
 }
 
