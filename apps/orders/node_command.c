@@ -220,7 +220,8 @@ static int run_node(const struct cli *cli, struct node_options *options, struct 
     options->deliver = words->notices ? give_notice : NULL;
     options->acknowledge = words->acknowledged ? acknowledge : NULL;
     bool good = opened && node_run(options, &result, &error);
-    ord_source_close(options->source);
+    struct ord_source *source = options->source;
+    ord_source_close(source);
     if (!close_outputs(words) && good)
         good = ord_fail(&error, "what was told cannot be written: %s", strerror(errno));
     if (!good)
@@ -233,8 +234,9 @@ static int run_node(const struct cli *cli, struct node_options *options, struct 
         report_text(stdout, &result);
     if (fflush(stdout) != 0)
         return cannot("the report cannot be written");
-    return result.gateway.refused > 0 || result.broken || !result.accounts_balance ? EXIT_WRONG
-                                                                                   : EXIT_GOOD;
+    /* What others send and is refused is theirs to mend; a file is ours. */
+    bool refused = source && result.gateway.refused > 0;
+    return refused || result.broken || !result.accounts_balance ? EXIT_WRONG : EXIT_GOOD;
 }
 
 int node_command(const struct cli *cli)
@@ -251,7 +253,9 @@ int node_command(const struct cli *cli)
         .listen = cli->listen,
         .workers = (unsigned)cli->workers,
         .backlog_max = (uint64_t)cli->backlog,
-        .name = cli->data ? cli->data : "generator",
+        .name = cli->data             ? cli->data
+                : cli->generate_given ? "generator"
+                                      : "a message",
         .until_done = cli->until_done,
         .window_s = cli->window_min * 60,
         .provider = &provider.base,

@@ -110,7 +110,11 @@ void rules_conflict(struct doc *doc)
     doc->amount = 0;
     for (uint32_t i = 0; i < doc->lines; i++)
         doc->amount += doc->line[i].amount;
-    snprintf(doc->excerpt, sizeof(doc->excerpt),
-             "line %llu: number %s was entered before with other content",
-             (unsigned long long)doc->source_line, doc->key);
+    if (doc->source_line > 0)
+        snprintf(doc->excerpt, sizeof(doc->excerpt),
+                 "line %llu: number %s was entered before with other content",
+                 (unsigned long long)doc->source_line, doc->key);
+    else /* It was a message. */
+        snprintf(doc->excerpt, sizeof(doc->excerpt),
+                 "number %s was entered before with other content", doc->key);
 }

@@ -6,77 +6,20 @@ import collections
 import json
 import os
 import random
-import re
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
 
 import lib
+from nodes import PATIENCE, ROLES, Node, free_ports
 
 KILLS = int(os.environ.get("TROUPE_NODE_KILLS", "1" if lib.SANITIZED else "2"))
 ORDERS = 300 if lib.SANITIZED else 3000
-ROLES = ("gateway", "processing", "ledger")
 SEED = ("--seed", 11)
 TAKES = ("--generate", ORDERS, *SEED, "--until-done")
 DECIDES = (*SEED, "--declines", 60, "--late", 3)
 KEEPS = ("--stock", 900)
-PATIENCE = 60
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
-class Node:
-    """One node: started, killed, started again, always on the same port and database."""
-
-    def __init__(self, case, role, addresses, *args):
-        self.case, self.role = case, role
-        self.db = case.dir / f"{role}.db"
-        self.words = case.dir / f"{role}.words"
-        peers = [word for peer in ROLES if peer != role
-                 for word in ("--peer", f"{peer}={addresses[peer]}")]
-        self.command = case.command("node", "--role", role, "--listen", addresses[role], *peers,
-                                    "--db", self.db, "--json", *args)
-        self.process = None
-
-    def start(self):
-        self.said_before = len(self.said())
-        with open(self.words, "a") as words:
-            self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=words)
-        return self
-
-    def said(self):
-        return self.words.read_text() if self.words.exists() else ""
-
-    def await_word(self, pattern):
-        """Waits until it has said that since it was started last."""
-        end = time.monotonic() + PATIENCE
-        while not re.search(pattern, self.said()[self.said_before:]):
-            self.case.assertLess(time.monotonic(), end,
-                                 f"{self.role} never said '{pattern}':\n{self.said()}")
-            self.case.assertIsNone(self.process.poll(), f"{self.role} ended:\n{self.said()}")
-            time.sleep(0.01)
-
-    def kill(self):
-        self.process.kill()
-        self.process.communicate()
-
-    def end(self, signal_number=signal.SIGTERM, want=lib.GOOD):
-        """Waits for its end (asked for, unless it ends by itself); its report."""
-        if signal_number:
-            self.process.send_signal(signal_number)
-        out, _ = self.process.communicate(timeout=PATIENCE)
-        self.case.assertEqual(self.process.returncode, want, self.said())
-        return json.loads(out) if out else None
 
 
 class Nodes(lib.Case):
@@ -93,12 +36,6 @@ class Nodes(lib.Case):
                                self.provider),
             "ledger": Node(self, "ledger", addresses, *KEEPS, "--notices", self.notices),
         }
-        self.addCleanup(self.kill_all)
-
-    def kill_all(self):
-        for node in self.nodes.values():
-            if node.process and node.process.poll() is None:
-                node.kill()
 
     def fresh(self):
         for path in self.dir.glob("*"):
@@ -190,25 +127,59 @@ class Nodes(lib.Case):
         self.assertEqual(again["gateway"]["orders_known"], ORDERS)
         self.check(expected)
 
+    def test_refusals_take_the_same_way(self):
+        """What cannot be read and what conflicts is in the books as in those of one process."""
+        lines = []
+        for number in range(400):
+            bad = number % 3 == 1
+            lines.append(lib.line(invoice=f"{500000 + number}", price="x" if bad else "2.50",
+                                  customer=f"{17000 + number}.0"))
+            if number % 7 == 0:  # the number of an earlier order, with other content
+                lines += [lib.line(invoice=f"{600000 + k}", customer="")
+                          for k in range(5 * number, 5 * number + 5)]
+                lines.append(lib.line(invoice=f"{500000 + number}", price="3.50",
+                                      customer=f"{18000 + number}"))
+        data = self.write(lib.HEADER + b"".join(lines))
+        one = self.dir / "one.db"
+        self.orders("run", "--data", data, *DECIDES, *KEEPS, "--db", one, "--quiet",
+                    want=lib.WRONG)
+        gateway = self.nodes["gateway"]
+        at = gateway.command.index("--generate")
+        gateway.command[at:at + 4] = ["--data", str(data)]
+        self.start_all()
+        report = gateway.end(None, want=lib.WRONG)
+        self.await_rest("refusals")
+        for role in ("processing", "ledger"):
+            self.nodes[role].end()
+        self.assertGreater(report["refused"], 150)
+        self.check(self.books(one))
+
+    def kill_amid(self, role, dice):
+        """Kills it when one of the three, whichever, has come so far, however far that is."""
+        at, sql = dice.choice((("gateway", "SELECT count(*) FROM accepted"),
+                               ("processing", "SELECT count(*) FROM orders"),
+                               ("ledger", "SELECT count(*) FROM orders")))
+        target = dice.randrange(ORDERS)
+        node = self.nodes[role]
+        while self.count(at, sql) < target and node.process.poll() is None:
+            time.sleep(0.001)
+        if node.process.poll() is None:
+            node.kill()
+        return f"{role} killed when {at} had {target} orders"
+
     def killed(self, role):
-        expected, seconds, _ = self.undisturbed()
+        expected, _, _ = self.undisturbed()
         dice = random.Random(ROLES.index(role))
         amid = 0
         for number in range(KILLS):
             self.fresh()
             self.start_all()
-            node = self.nodes[role]
-            delay = dice.uniform(0, seconds)
-            what = f"{role}, round {number}, killed after {delay:.3f} s"
-            try:
-                node.process.wait(delay)
-            except subprocess.TimeoutExpired:
-                node.kill()
-                amid += self.count("gateway", "SELECT count(*) > count(state) FROM accepted")
-            for other in ROLES:
-                if other != role and other != "gateway":
+            what = f"round {number}: {self.kill_amid(role, dice)}"
+            amid += self.count("gateway", "SELECT count(*) > count(state) FROM accepted")
+            for other in ROLES[1:]:
+                if other != role:
                     self.assertIsNone(self.nodes[other].process.poll(), what)
-            node.start()
+            self.nodes[role].start()
             self.finish(what)
             self.check(expected, what)
         print(f"{role}: {KILLS} kills, {amid} of them amid the orders")

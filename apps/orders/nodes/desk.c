@@ -482,9 +482,9 @@ static void send_fetched(tr_ctx *ctx, struct desk *self)
 static tr_err on_written(tr_ctx *ctx, struct desk *self, const struct desk_batch_written *msg)
 {
     struct job *job = &self->job;
-    self->busy = false;
     self->batches += job->writes;
     if (!msg->good) {
+        self->busy = false;
         fail(self, msg->why.text);
         publish(self);
         return TR_OK;
@@ -503,6 +503,7 @@ static tr_err on_written(tr_ctx *ctx, struct desk *self, const struct desk_batch
     free_items(self, job->items);
     job->items = NULL;
     send_fetched(ctx, self);
+    self->busy = false; /* Only now: all of the above may ask for work. */
     publish(self);
     work(ctx, self, false);
     return TR_OK;
