@@ -10,7 +10,7 @@ import unittest
 
 import lib
 
-COMMANDS = ("run", "generate", "report", "verify", "node")
+COMMANDS = ("run", "generate", "report", "verify", "node", "send")
 MANUAL = lib.SOURCE / "docs" / "man"
 COMPLETION = lib.SOURCE / "apps" / "orders" / "completion"
 
@@ -62,7 +62,7 @@ class Cli(lib.Case):
                            (("verify", "--out", "x"), "unknown option '--out'"),
                            (("run", "--data", "x", "--generate", "1"), "exclude each other"),
                            (("fly",), "unknown command 'fly', want run, generate, report,"
-                            " verify or node"),
+                            " verify, node or send"),
                            ((), "no command")):
             with self.subTest(args):
                 done = self.orders(*args, want=lib.USAGE)

@@ -4,7 +4,7 @@ _orders()
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} options
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "run generate report verify node --help --version" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "run generate report verify node send --help --version" -- "$word")
         return
     fi
     case $before in
@@ -26,7 +26,7 @@ _orders()
         return
         ;;
     --generate | --seed | --lines | --workers | --stock | --declines | --late | --duplicate-window | \
-        --under-way | --listen | --backlog)
+        --under-way | --listen | --backlog | --to)
         return
         ;;
     esac
@@ -38,6 +38,7 @@ _orders()
     generate) options="--generate --seed --lines --out --help --version" ;;
     report) options="--db --json --help --version" ;;
     verify) options="--db --gateway --processing --json --help --version" ;;
+    send) options="--to --data --generate --seed --lines --json --help --version" ;;
     node)
         options="--data --generate --seed --lines --db --workers --stock --declines --late
             --duplicate-window --notices --role --listen --peer --until-done --acknowledged --backlog
