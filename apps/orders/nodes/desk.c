@@ -3,7 +3,6 @@
 
 #include "talk.troupe.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -58,14 +57,8 @@ static void fail(struct desk *self, const char *why)
     gate_fail(self->config->gate, why);
 }
 
-static void say(struct desk *self, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void say(struct desk *self, const char *fmt, ...)
+static void say(struct desk *self, const char *sentence)
 {
-    char sentence[512];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(sentence, sizeof(sentence), fmt, args);
-    va_end(args);
     self->config->say(self->config->user, self->ops->role, sentence);
 }
 
@@ -269,21 +262,35 @@ static const char *trouble_text(enum post_trouble trouble)
     }
 }
 
+static void tell_news(struct desk *self, enum node_role role, unsigned actions)
+{
+    const struct post *post = &self->post[role];
+    const char *name = node_role_name(role);
+    struct ord_error words;
+    if (actions & POST_DO_UP) {
+        ord_fail(&words, "%s is there: %llu parcels wait for it", name,
+                 (unsigned long long)(post->kept - post->acked));
+        say(self, words.text);
+    }
+    if (actions & POST_DO_DOWN) {
+        ord_fail(&words, "%s is away: %s", name, self->ops->away[role]);
+        say(self, words.text);
+    }
+    if (actions & POST_DO_REFUSE) {
+        ord_fail(&words, "%s %s", name, trouble_text(post->trouble));
+        say(self, words.text);
+    }
+}
+
 static void act(tr_ctx *ctx, struct desk *self, enum node_role role, unsigned actions,
                 uint64_t echo)
 {
     struct post *post = &self->post[role];
-    const char *name = node_role_name(role), *me = node_role_name(self->ops->role);
+    const char *me = node_role_name(self->ops->role);
     uint64_t identity = outbox_identity(self->outbox);
     self->meet[role] = self->meet[role] || (actions & POST_DO_MEET);
     self->forget[role] = self->forget[role] || (actions & POST_DO_FORGET);
-    if (actions & POST_DO_UP)
-        say(self, "%s is there: %llu parcels wait for it", name,
-            (unsigned long long)(post->kept - post->acked));
-    if (actions & POST_DO_DOWN)
-        say(self, "%s is away: %s", name, self->ops->away[role]);
-    if (actions & POST_DO_REFUSE)
-        say(self, "%s %s", name, trouble_text(post->trouble));
+    tell_news(self, role, actions);
     if (actions & POST_DO_HELLO) {
         struct talk_hello hello = {
             .identity = identity, .start = self->start, .sent = post->sent, .acked = post->acked};
@@ -314,8 +321,11 @@ static enum node_role peer_of(struct desk *self, const char *from)
     enum node_role role = node_role_of(from);
     if (role != ROLE_NONE && self->ring[role] && !tr_pid_is_nobody(self->peers.pid[role]))
         return role;
-    if (!self->strange && self->connected)
-        say(self, "'%.15s' is no peer of this node: what it sends is not taken", from);
+    if (!self->strange && self->connected) {
+        struct ord_error words;
+        ord_fail(&words, "'%.15s' is no peer of this node: what it sends is not taken", from);
+        say(self, words.text);
+    }
     self->strange = self->connected;
     return ROLE_NONE;
 }
@@ -351,9 +361,11 @@ static tr_err on_ack(tr_ctx *ctx, struct desk *self, const struct talk_ack *msg)
 
 static void nonsense(struct desk *self, enum node_role role, uint64_t number, const char *why)
 {
+    struct ord_error words;
     self->post[role].trouble = POST_NONSENSE;
-    say(self, "%s %s (parcel %llu: %s)", node_role_name(role), trouble_text(POST_NONSENSE),
-        (unsigned long long)number, why);
+    ord_fail(&words, "%s %s (parcel %llu: %s)", node_role_name(role), trouble_text(POST_NONSENSE),
+             (unsigned long long)number, why);
+    say(self, words.text);
 }
 
 /* Opens a parcel. False: *why. */

@@ -104,8 +104,8 @@ struct desk_peers {
 TR_TYPE(desk_peers);
 
 /* For roles, on the desk's worker. */
-void desk_ready(tr_ctx *ctx, struct desk *desk, struct desk_item *item);
+void desk_ready(tr_ctx *ctx, struct desk *self, struct desk_item *item);
 /* Enters what comes from here; ready at once. `door` is *taken*; NULL where it is none. */
-void desk_enter(tr_ctx *ctx, struct desk *desk, struct doc *doc, struct door_order *door);
+void desk_enter(tr_ctx *ctx, struct desk *self, struct doc *doc, struct door_order *door);
 
 #endif

@@ -229,7 +229,7 @@ static bool new_words(struct role_gateway *self, const struct doc *doc, uint32_t
 static bool accept(struct role_gateway *self, struct outbox *outbox, struct doc *doc,
                    struct ord_error *error)
 {
-    uint32_t countries, products;
+    uint32_t countries = 0, products = 0;
     size_t size;
     uint64_t number = outbox_peer(outbox, ROLE_PROCESSING)->kept + 1;
     if (!new_words(self, doc, &countries, &products, error))

@@ -24,7 +24,7 @@ struct role_gateway_options {
 };
 struct role_gateway *role_gateway_open(const struct role_gateway_options *options,
                                        struct outbox **ret_outbox, struct ord_error *error);
-void role_gateway_close(struct role_gateway *gateway);
+void role_gateway_close(struct role_gateway *self);
 extern const struct desk_ops role_gateway_ops;
 
 /* To the gateway's desk: an order, whose document is the sender's again when the gate moves on. */
@@ -38,7 +38,7 @@ struct role_gateway_figures {
     uint64_t entered, entered_lines, known, known_lines, refused, refused_lines; /* since start */
 };
 /* Any thread. */
-void role_gateway_figures(struct role_gateway *gateway, struct role_gateway_figures *ret_figures);
+void role_gateway_figures(struct role_gateway *self, struct role_gateway_figures *ret_figures);
 
 /* ---- Processing: validation and payment ------------------------------------ */
 
@@ -50,7 +50,7 @@ struct role_processing_options {
 };
 struct role_processing *role_processing_open(const struct role_processing_options *options,
                                              struct outbox **ret_outbox, struct ord_error *error);
-void role_processing_close(struct role_processing *processing);
+void role_processing_close(struct role_processing *self);
 extern const struct desk_ops role_processing_ops;
 
 /* ---- Ledger: stock, books, notices ----------------------------------------- */
@@ -63,10 +63,10 @@ struct role_ledger_options {
 };
 struct role_ledger *role_ledger_open(const struct role_ledger_options *options,
                                      struct outbox **ret_outbox, struct ord_error *error);
-void role_ledger_close(struct role_ledger *ledger);
+void role_ledger_close(struct role_ledger *self);
 /* Who is told of entered orders, and those that were not told of before. */
-int64_t role_ledger_noticed(const struct role_ledger *ledger);
-bool role_ledger_notify(struct role_ledger *ledger, tr_ctx *ctx, tr_pid notification,
+int64_t role_ledger_noticed(const struct role_ledger *self);
+bool role_ledger_notify(struct role_ledger *self, tr_ctx *ctx, tr_pid notification,
                         struct ord_error *error);
 extern const struct desk_ops role_ledger_ops;
 
