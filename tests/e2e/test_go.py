@@ -89,7 +89,7 @@ class WithGo(lib.Case):
         addresses = {role: f"127.0.0.1:{port}" for role, port in zip(ROLES, free_ports(3))}
         own = {"processing": ("--declines", 0, "--late", 0, "--duplicate-window", 0)}
         self.nodes = {role: Node(self, role, addresses, *own.get(role, ())) for role in ROLES}
-        self.gateway = addresses["gateway"]
+        self.addresses, self.gateway = addresses, addresses["gateway"]
         for role in roles or ROLES:
             self.nodes[role].start().await_word("serves on")
 
@@ -167,6 +167,36 @@ class WithGo(lib.Case):
         self.end_nodes()
         self.assertEqual(self.query("SELECT count(*) FROM orders", db=self.nodes["ledger"].db),
                          [(2,)])
+
+    def look(self, dialect):
+        """The other named actors answer out of what their node knows, and change nothing."""
+        self.start_nodes()
+        go = Go(self, dialect)
+        for key, user, amount in (("w-1", 17850, 7.5), ("w-2", 17850, 8.25)):
+            self.assertIn("fulfilled", self.ask(go, key, user, amount))
+        for role, name, what, want in (
+                ("processing", "validation", "w-3", "w-3 true"),
+                ("processing", "validation", "a/b", "a/b false"),
+                ("processing", "payment", "w-1", "w-1 7.50 paid"),
+                ("processing", "payment", "w-3", "w-3 0.00 unknown"),
+                ("ledger", "ledger", "w-2", "w-2 8.25 fulfilled"),
+                ("ledger", "ledger", "w-3", "w-3 0.00 unknown"),
+                ("ledger", "inventory", "MESSAGE", "1 MESSAGE 0"),
+                ("ledger", "notification", "17850", "17850 order w-2: fulfilled"),
+                ("ledger", "notification", "5", "5 unknown")):
+            with self.subTest(name=name, what=what):
+                go.tell(f"ask {self.addresses[role]} {name} {what}")
+                self.assertEqual(go.await_line(("answer ", "failed ", "strange ")),
+                                 f"answer {want}")
+        self.end_nodes()
+        self.assertEqual(self.query("SELECT count(*) FROM orders", db=self.nodes["ledger"].db),
+                         [(2,)])
+
+    def test_go_looks_through_the_windows_in_dialect_a(self):
+        self.look("a")
+
+    def test_go_looks_through_the_windows_in_dialect_b(self):
+        self.look("b")
 
     def server(self, dialect):
         """`orders send` to a Go server, which shows what it would show any client."""

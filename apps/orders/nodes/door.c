@@ -96,15 +96,21 @@ static struct door_order *make(struct door *self, tr_ctx *ctx,
     return NULL;
 }
 
+const char *door_refusal(const char *order_id, float amount)
+{
+    int64_t pence;
+    return !key_valid(order_id)          ? "refused: order_id is not 1 to 31 of A-Z a-z 0-9 - _ ."
+           : !door_pence(amount, &pence) ? "refused: amount is not from 0.01 to 10,000,000"
+                                         : NULL;
+}
+
 static tr_err on_order(tr_ctx *ctx, struct door *self, const struct messages_order_message *msg)
 {
     int64_t pence = 0;
-    const char *why = !key_valid(msg->order_id)
-                          ? "refused: order_id is not 1 to 31 of A-Z a-z 0-9 - _ ."
-                      : !door_pence(msg->amount, &pence)
-                          ? "refused: amount is not from 0.01 to 10,000,000"
-                          : NULL;
-    struct door_order *order = why ? NULL : make(self, ctx, msg, pence);
+    const char *why = door_refusal(msg->order_id, msg->amount);
+    struct door_order *order = NULL;
+    if (!why && door_pence(msg->amount, &pence))
+        order = make(self, ctx, msg, pence);
     if (order) {
         tr_send(ctx, self->args.desk, gateway_order, .order = order);
         return TR_OK;

@@ -40,6 +40,8 @@ extern const struct tr_actor door_actor;
 
 /* Pounds to pence; false: no amount that can be booked. */
 bool door_pence(float pounds, int64_t *ret_pence);
+/* Why such an order is not taken in; NULL: it is. */
+const char *door_refusal(const char *order_id, float amount);
 /* Answers whoever waits, if anybody does. `status` is an order's state, or why it is refused. */
 void door_answer(tr_ctx *ctx, const struct door_order *order, const char *status);
 

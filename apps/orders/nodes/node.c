@@ -6,6 +6,8 @@
 #include "intake.h"
 #include "messages.troupe.h"
 #include "nodes/door.h"
+#include "nodes/payment_layouts.h"
+#include "nodes/window.h"
 #include "talk.troupe.h"
 
 #include "troupe/remote.h"
@@ -162,9 +164,9 @@ static bool open_gateway(struct node *node)
 static bool open_processing(struct node *node)
 {
     struct outbox *outbox;
-    tr_pid validation = tr_spawn(node->root, &validation_actor, .name = "validation",
+    tr_pid validation = tr_spawn(node->root, &validation_actor, .name = "role.validation",
                                  .supervise = &end_node);
-    tr_pid payment = tr_spawn(node->root, &payment_actor, .name = "payment",
+    tr_pid payment = tr_spawn(node->root, &payment_actor, .name = "role.payment",
                               .arg = &(struct payment_args){node->options->provider},
                               .supervise = &restart);
     if (!spawned(node, validation, "validation") || !spawned(node, payment, "payment"))
@@ -176,7 +178,8 @@ static bool open_processing(struct node *node)
                                           .payment = payment},
         &outbox, node->error);
     return node->processing &&
-           spawn_desk(node, ROLE_PROCESSING, &role_processing_ops, node->processing, outbox);
+           spawn_desk(node, ROLE_PROCESSING, &role_processing_ops, node->processing, outbox) &&
+           windows_open(node->root, ROLE_PROCESSING, node->path[ROLE_PROCESSING], node->error);
 }
 
 static bool open_ledger(struct node *node)
@@ -190,13 +193,14 @@ static bool open_ledger(struct node *node)
     if (!node->ledger || !spawn_desk(node, ROLE_LEDGER, &role_ledger_ops, node->ledger, outbox))
         return false;
     tr_pid notification = tr_spawn(
-        node->root, &notification_actor, .name = "notification",
+        node->root, &notification_actor, .name = "role.notification",
         .arg = &(struct notification_args){role_ledger_noticed(node->ledger),
                                            node->desk[ROLE_LEDGER], node->options->deliver,
                                            node->options->user},
         .supervise = &end_node);
     return spawned(node, notification, "notification") &&
-           role_ledger_notify(node->ledger, node->root, notification, node->error);
+           role_ledger_notify(node->ledger, node->root, notification, node->error) &&
+           windows_open(node->root, ROLE_LEDGER, node->path[ROLE_LEDGER], node->error);
 }
 
 /* Nothing but these types crosses, and nobody stops or spawns our actors from afar. */
@@ -206,7 +210,11 @@ static bool start_remote(struct node *node)
                                                   &talk_ack_type,
                                                   &talk_parcel_type,
                                                   &messages_order_message_type,
+                                                  &messages_validation_message_type,
+                                                  &payment_layouts_type,
+                                                  &messages_inventory_message_type,
                                                   &messages_ledger_message_type,
+                                                  &messages_notification_message_type,
                                                   NULL};
     struct tr_error why;
     struct tr_remote_config config = {.listen = node->options->listen,
@@ -264,7 +272,7 @@ static bool start(struct node *node)
     struct tr_error why;
     struct tr_config config = {.node = node_role_name(node->options->role),
                                .workers = node->options->workers,
-                               .offload_threads = 3,
+                               .offload_threads = 6, /* three writers, and windows */
                                .watchdog_ms = 5000,
                                .log = log_line,
                                .log_user = node};

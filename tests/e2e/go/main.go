@@ -110,6 +110,36 @@ func order(system *actor.ActorSystem, words []string) {
 	}
 }
 
+// ask ADDRESS ACTOR ID: what a node's other named actors answer.
+func ask(system *actor.ActorSystem, words []string) {
+	id := words[2]
+	question := map[string]any{
+		"validation":   &messages.OrderMessage{OrderId: id, UserId: "5", Amount: 1},
+		"payment":      &messages.PaymentMessage{OrderId: id, UserId: "5", Amount: 1},
+		"inventory":    &messages.InventoryMessage{OrderId: "1", ItemId: id, Quantity: 1},
+		"ledger":       &messages.LedgerMessage{OrderId: id},
+		"notification": &messages.NotificationMessage{UserId: id},
+	}[words[1]]
+	answer, err := system.Root.RequestFuture(actor.NewPID(words[0], words[1]), question,
+		10*time.Second).Result()
+	if err != nil {
+		say("failed %s %v", id, err)
+		return
+	}
+	switch m := answer.(type) {
+	case *messages.ValidationMessage:
+		say("answer %s %t", m.OrderId, m.IsValid)
+	case *messages.LedgerMessage:
+		say("answer %s %.2f %s", m.OrderId, m.Amount, m.Status)
+	case *messages.InventoryMessage:
+		say("answer %s %s %d", m.OrderId, m.ItemId, m.Quantity)
+	case *messages.NotificationMessage:
+		say("answer %s %s", m.UserId, m.Message)
+	default:
+		say("strange %T", m)
+	}
+}
+
 func main() {
 	system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
 		return slog.New(slog.NewTextHandler(os.Stderr, nil))
@@ -123,6 +153,8 @@ func main() {
 		words := strings.Fields(lines.Text())
 		if len(words) == 5 && words[0] == "order" {
 			order(system, words[1:])
+		} else if len(words) == 4 && words[0] == "ask" {
+			ask(system, words[1:])
 		} else {
 			say("error %s", lines.Text())
 		}
