@@ -96,10 +96,11 @@ static bool create_schema(struct store *store, int64_t stock, struct ord_error *
 static bool check_schema(struct store *store, const struct store_options *options,
                          struct ord_error *error)
 {
-    int64_t application = 0, version = 0, tables = 0;
+    int64_t application = 0, version = 0, tables = 0, node = 0;
     if (!query_int(store->db, "PRAGMA application_id", &application) ||
         !query_int(store->db, "PRAGMA user_version", &version) ||
-        !query_int(store->db, "SELECT count(*) FROM sqlite_schema", &tables))
+        !query_int(store->db, "SELECT count(*) FROM sqlite_schema", &tables) ||
+        !query_int(store->db, "SELECT count(*) FROM sqlite_schema WHERE name='node'", &node))
         return store_failed(store->db, store->path, "cannot be read", error);
     if (application == 0 && tables == 0)
         return create_schema(store, options->stock, error);
@@ -108,6 +109,12 @@ static bool check_schema(struct store *store, const struct store_options *option
     if (version != ORDERS_SCHEMA_VERSION)
         return ord_fail(error, "'%s' has schema version %lld, this program knows %d", store->path,
                         (long long)version, ORDERS_SCHEMA_VERSION);
+    if (node && !options->node)
+        return ord_fail(
+            error,
+            "'%s' holds the books of a ledger node, which takes orders from its gateway "
+            "only: see orders-node(1)",
+            store->path);
     return true;
 }
 

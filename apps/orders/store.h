@@ -14,6 +14,7 @@ struct store_options {
     struct dict *countries;
     int64_t stock; /* pieces of each product at the start; -1: as the database says, or no bound */
     bool stock_given; /* another value than the database's is then an error */
+    bool node;        /* these are, or will be, the books of a ledger node; else they must not be */
 };
 
 struct store;

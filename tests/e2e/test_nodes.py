@@ -399,6 +399,14 @@ class Nodes(lib.Case):
                 paths[role].write_bytes(good[paths[role]])
         self.verify_nodes()
 
+    def test_books_of_a_node_take_no_other_orders(self):
+        db = self.dir / "all.db"
+        self.orders("node", "--db", db, "--generate", 20, "--until-done")
+        before = self.books(db)
+        done = self.orders("run", "--db", db, "--generate", 50, "--quiet", want=lib.CANNOT)
+        self.assertIn("holds the books of a ledger node", done.stderr.decode())
+        self.assertEqual(self.books(db), before)
+
     def test_wrong_usage(self):
         peer = ("--peer", "processing=127.0.0.1:1", "--peer", "ledger=127.0.0.1:2")
         for args, want in (

@@ -39,7 +39,8 @@ struct role_ledger *role_ledger_open(const struct role_ledger_options *options,
                                                          .products = self->products,
                                                          .countries = self->countries,
                                                          .stock = options->stock,
-                                                         .stock_given = options->stock_given},
+                                                         .stock_given = options->stock_given,
+                                                         .node = true},
                                  error);
     if (self->store)
         self->outbox = outbox_within(store_connection(self->store), options->path, ROLE_LEDGER,
