@@ -241,22 +241,25 @@ class Verify(lib.Case):
         self.assertFalse((self.dir / "none.db").exists())
 
     def test_it_shares_no_code_with_what_wrote(self):
-        source = (lib.SOURCE / "apps/orders/verify.c").read_text()
-        own = [line for line in source.splitlines() if line.startswith('#include "')]
-        self.assertEqual(own, ['#include "verify.h"'])
-        header = (lib.SOURCE / "apps/orders/verify.h").read_text()
-        self.assertNotIn('#include "', header)
-        objects = [path for path in (lib.pathlib.Path(lib.os.environ["TROUPE_BUILD"]) /
-                                     "apps/orders").rglob("verify.c.o")]
-        self.assertEqual(len(objects), 1)
-        wanted = subprocess.run(["nm", "-u", objects[0]], check=True, capture_output=True,
+        own = {}
+        for name in ("verify.c", "verify_nodes.c", "verify_internal.h", "verify.h"):
+            source = (lib.SOURCE / "apps/orders" / name).read_text()
+            own[name] = {line for line in source.splitlines() if line.startswith('#include "')}
+        both = {'#include "verify.h"', '#include "verify_internal.h"'}
+        self.assertEqual(own["verify.h"], set())
+        for name, includes in own.items():
+            self.assertLessEqual(includes, both, name)
+        objects = [path for name in ("verify.c.o", "verify_nodes.c.o") for path in
+                   (lib.pathlib.Path(lib.os.environ["TROUPE_BUILD"]) / "apps/orders").rglob(name)]
+        self.assertEqual(len(objects), 2)
+        wanted = subprocess.run(["nm", "-u", *objects], check=True, capture_output=True,
                                 text=True).stdout.split()
         every = subprocess.run(["nm", "--defined-only", lib.ORDERS], check=True,
                                capture_output=True, text=True).stdout.split("\n")
         ours = {line.split()[2] for line in every if len(line.split()) == 3 and
                 line.split()[1] in "Tt" and line.split()[2].split("_")[0] in
                 ("ord", "store", "rules", "csv", "intake", "sha", "doc", "dict", "known", "gate",
-                 "flow", "json", "report", "tr", "tri")}
+                 "flow", "json", "report", "tr", "tri", "outbox", "parcel", "node", "desk", "post")}
         self.assertGreater(len(ours), 20)
         self.assertEqual(ours & set(wanted), set())
 
