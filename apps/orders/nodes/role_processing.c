@@ -47,6 +47,7 @@ static bool load(struct role_processing *self, struct ord_error *error)
 {
     uint64_t basket[RECENT_ORDERS];
     int64_t placed_at[RECENT_ORDERS];
+    char key[RECENT_ORDERS][ORDER_KEY_MAX + 1];
     unsigned found = 0;
     sqlite3_stmt *rows = NULL;
     bool good = sqlite3_prepare_v2(self->db, "SELECT number FROM started", -1, &rows, NULL) ==
@@ -58,18 +59,20 @@ static bool load(struct role_processing *self, struct ord_error *error)
     rows = NULL;
     int step = SQLITE_ERROR;
     if (good && sqlite3_prepare_v2(self->db,
-                                   "SELECT basket, placed_at FROM orders WHERE basket IS NOT NULL"
+                                   "SELECT basket, placed_at, key FROM orders WHERE basket IS NOT NULL"
                                    " ORDER BY number DESC LIMIT 1024",
                                    -1, &rows, NULL) == SQLITE_OK)
         while ((step = sqlite3_step(rows)) == SQLITE_ROW && found < RECENT_ORDERS) {
             basket[found] = (uint64_t)sqlite3_column_int64(rows, 0);
+            const char *text = (const char *)sqlite3_column_text(rows, 2);
+            snprintf(key[found], sizeof(key[found]), "%s", text ? text : "");
             placed_at[found++] = sqlite3_column_int64(rows, 1);
         }
     sqlite3_finalize(rows);
     if (step != SQLITE_DONE)
         return outbox_failed(self->outbox, "cannot be read", error);
     while (found-- > 0)
-        recent_add(&self->recent, basket[found], placed_at[found]);
+        recent_add(&self->recent, basket[found], key[found], placed_at[found]);
     for (int i = 0; i < STATEMENTS; i++)
         if (sqlite3_prepare_v3(self->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &self->statement[i],
                                NULL) != SQLITE_OK)
