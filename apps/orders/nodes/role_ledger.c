@@ -86,9 +86,10 @@ static void tell(tr_ctx *ctx, tr_pid notification, int64_t id, uint8_t state, co
     tr_send_(ctx, notification, &notice_type, &notice, sizeof(notice));
 }
 
-static void tell_again(void *user, int64_t id, uint8_t state, const char *key)
+static void tell_again(void *user, int64_t id, uint8_t state, int64_t amount, const char *key)
 {
     struct telling *telling = user;
+    (void)amount; /* What is owed goes out as a parcel of its own. */
     tell(telling->ctx, telling->notification, id, state, key);
     if (id % 8192 == 0)
         tr_system_run(tr_system_of(telling->ctx)); /* Never more of them than fit. */

@@ -11,6 +11,7 @@
 #include "recent.h"
 
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const char schema[] =
