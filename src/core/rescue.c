@@ -158,9 +158,9 @@ void tri_rescue_await(struct tri_worker *w)
 static void go_off_duty(struct tri_worker *w)
 {
     struct tr_system *sys = w->ctx.sys;
-    struct tri_cell *cell = w->handoff;
+    struct tri_cell *cell = w->handoff ? w->handoff : tri_sched_pop(w);
     w->handoff = NULL;
-    for (; cell; cell = tri_sched_pop(w))
+    for (; cell; cell = tri_sched_pop(w)) /* All of it: nobody steals a single cell. */
         tri_sched_inject(sys, cell);
     tri_pool_flush(&w->ctx.pool);
     tri_slots_flush(&w->ctx);
