@@ -183,25 +183,30 @@ static tr_err write_batch(const void *arg, void *result)
     return TR_OK;
 }
 
-static bool full(const struct desk *self)
+/* How many orders may be written before the backlog for some peer is full. */
+static uint64_t room_for_orders(const struct desk *self)
 {
-    for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++)
-        if (self->post[role].kept - self->post[role].acked >= self->config->backlog_max)
-            return true;
-    return false;
+    uint64_t most = 0;
+    for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++) {
+        uint64_t backlog = self->post[role].kept - self->post[role].acked;
+        most = backlog > most ? backlog : most;
+    }
+    return most < self->config->backlog_max ? self->config->backlog_max - most : 0;
 }
 
-/* Moves up to a batch of items from the queue into the job. Orders make parcels for others: while
- * the backlog is full they wait, and so does what comes after them. */
+/* Moves up to a batch of items from the queue into the job. An order makes at most one parcel for
+ * each of the others: while the backlog is full it waits, and so does what comes after it. */
 static void gather(struct desk *self)
 {
     struct job *job = &self->job;
     struct desk_item **tail = &job->items;
-    bool no_orders = full(self);
+    uint64_t room = room_for_orders(self);
     for (unsigned i = 0; i < DESK_BATCH_MAX && self->queue; i++) {
         struct desk_item *item = self->queue;
-        if (no_orders && (item->from == ROLE_NONE || item->kind == PARCEL_ORDER))
+        bool order = item->from == ROLE_NONE || item->kind == PARCEL_ORDER;
+        if (order && room == 0)
             break;
+        room -= order;
         self->queue = item->next;
         item->next = NULL;
         *tail = item;
