@@ -80,6 +80,8 @@ class Rows:
         self.assertEqual(answer, f"touched:{self.far.at('quiet')}")
 
     def test_headers_cross(self):
+        if "troupe" in (self.near_kind, self.far_kind):
+            self.skipTest("the public API has no headers of messages yet")
         self.far.call("spawn", "headers", "headers")
         tag = self.tag()
         self.near.call("ask-with", tag, self.far.at("headers"), 10000, "empty", "trace=0af7")
@@ -123,7 +125,7 @@ class Rows:
         self.near.wait(rf"terminated own@{self.far.address} 0")
 
     def test_watch_of_nobody(self):
-        if self.far_kind == "b":
+        if self.far_kind == self.near_kind == "b":
             self.skipTest("nodes of dialect B drop a watch on a missing actor")
         self.near.call("watch", self.far.at("nobody"))
         # A Go watcher is told reason 0 whatever came over the wire.
