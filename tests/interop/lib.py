@@ -247,18 +247,15 @@ class Proxy:
 class Cutter(Proxy):
     """Cuts every connection after a random number of bytes, `most` times in all."""
 
-    def __init__(self, target, most, seed, bytes_most=20000):
+    def __init__(self, target, most, seed, bytes_least=1, bytes_most=20000):
         self.random = random.Random(seed)
-        self.most, self.bytes_most = most, bytes_most
-        self.left = collections.defaultdict(lambda: self.random.randint(1, self.bytes_most))
+        self.most = most
+        self.left = collections.defaultdict(lambda: self.random.randint(bytes_least, bytes_most))
         super().__init__(target, self.count)
 
-    def count(self, direction, number, data):
-        if self.cuts >= self.most:
-            return len(data)
-        # The way out carries the messages; the other is short, and is cut now and then.
+    def count(self, _direction, number, data):
         left = self.left[number]
-        if left >= len(data):
+        if self.cuts >= self.most or left >= len(data):
             self.left[number] = left - len(data)
             return len(data)
         return left
@@ -300,6 +297,13 @@ class Case(unittest.TestCase):
             time.sleep(0.005)
             value = check()
         return value
+
+    def within(self, seconds, check):
+        """Whether check() comes true in that time."""
+        try:
+            return self.eventually(check, "", seconds)
+        except Timeout:
+            return False
 
     def tearDown(self):
         codes = [(peer, peer.process.poll()) for peer in self.peers]
