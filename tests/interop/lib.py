@@ -99,15 +99,23 @@ class Peer:
 
     def call(self, *words, fails=False):
         """Sends a command and returns what follows "ok"."""
+        return self.answer(self.tell(*words), fails)
+
+    def tell(self, *words):
+        """Sends a command; answer() gets what comes back."""
         text = " ".join(str(word) for word in words)
         try:
             self.process.stdin.write(text + "\n")
             self.process.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            self.answers.put("error the peer has ended")
+        return text
+
+    def answer(self, text, fails=False):
+        try:
             answer = self.answers.get(timeout=WAIT_S)
         except queue.Empty:
             raise Timeout(f"{self.name()}: no answer to {text[:200]!r}") from None
-        except (BrokenPipeError, ValueError):
-            answer = "error the peer has ended"
         if answer.startswith("error") != fails:
             raise AssertionError(f"{self.name()}: {text[:200]!r}: {answer}")
         return answer.partition(" ")[2]
