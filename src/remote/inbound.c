@@ -78,6 +78,15 @@ static tr_pid see_sender(struct tri_remote_io *io, struct tri_link *link,
     return (tr_pid){entry->seen[0]};
 }
 
+/* A future that numbers its requests, which protoactor-go's do not, is an actor like others: a call
+ * has room for one of the two numbers. */
+static tr_pid see_numbered_future(struct tri_remote_io *io, struct tri_link *link,
+                                  const struct tri_batch_pid *entry)
+{
+    struct tri_link *home = tri_control_link(link, entry->pid.address);
+    return home ? tri_far_get(home, io->ctx, entry->pid.id, false) : TR_NOBODY;
+}
+
 /* An answer that names no sender comes from somebody there. */
 static inline tr_pid answerer(const struct tri_arrival *a)
 {
@@ -171,8 +180,11 @@ static bool arrive(struct tri_remote_io *io, struct tri_link *link, const char *
     a.to = see_target(io, in->target);
     if (in->sender) {
         a.from = see_sender(io, link, in->sender, &a.call);
-        if (in->sender_request_id)
+        if (in->sender_request_id) {
+            if (TRI_UNLIKELY(a.call & TRI_CALL_FUTURE))
+                a.from = see_numbered_future(io, link, in->sender);
             a.call = in->sender_request_id;
+        }
     }
     if (TRI_LIKELY((uintptr_t)type >= TRI_TYPE_COUNT))
         return arrive_message(&a, type, wait);
