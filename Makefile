@@ -88,6 +88,10 @@ sim: dev ## random histories in the simulator against an oracle; SEEDS=N (defaul
 	@build/dev/tests/sim_core --seeds $(or $(SEEDS),1000)
 	@build/dev/tests/sim/orders/sim_orders --seeds $(or $(SEEDS),1000)
 
+interop: dev ## real protoactor-go nodes, the long form: 1,000 resets of a link for every pair of nodes
+	@TROUPE_INTEROP_LONG=1 ctest --preset dev -L interop --verbose --timeout 1200 | \
+	    grep -vE 'warning: dead letter' ; test "$${PIPESTATUS[0]}" = 0
+
 planted: ## bugs planted in the core and the order system, what finds them, the shortest schedules
 	@cmake --preset planted >/dev/null
 	@cmake --build --preset planted -j $(JOBS) --target sim_core sim_orders -- --quiet
