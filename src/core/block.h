@@ -11,13 +11,14 @@
 #include "troupe/message.h"
 
 /* Flags of a block. Any flag sends the message through the slow paths. */
-#define TRI_BLOCK_SHARED 1u   /* an envelope: the body is a pointer to the block that has it */
-#define TRI_BLOCK_COUNTED 2u  /* kept by references; `gen` counts them */
-#define TRI_BLOCK_SIZED 4u    /* the body's size is in the block's last 8 bytes */
-#define TRI_BLOCK_REPLY 8u    /* an answer: `call` names the call it answers */
-#define TRI_BLOCK_POISON 16u  /* no message: the actor ends when it gets here */
-#define TRI_BLOCK_REQUEST 32u /* `call` is set and `from` waits for an answer */
-#define TRI_BLOCK_HEADERS 64u /* sized, with headers behind the body: core/headers.h */
+#define TRI_BLOCK_SHARED 1u     /* an envelope: the body is a pointer to the block that has it */
+#define TRI_BLOCK_COUNTED 2u    /* kept by references; `gen` counts them */
+#define TRI_BLOCK_SIZED 4u      /* the body's size is in the block's last 8 bytes */
+#define TRI_BLOCK_REPLY 8u      /* an answer: `call` names the call it answers */
+#define TRI_BLOCK_POISON 16u    /* no message: the actor ends when it gets here */
+#define TRI_BLOCK_REQUEST 32u   /* `call` is set and `from` waits for an answer */
+#define TRI_BLOCK_HEADERS 64u   /* sized, with headers behind the body: core/headers.h */
+#define TRI_BLOCK_PROMISED 128u /* its link has promised room: it is not refused */
 
 struct tri_block {
     TRI_ATOMIC(struct tri_block *) next; /* mailbox or free list */

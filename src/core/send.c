@@ -243,6 +243,7 @@ static tr_err try_send(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const
             tri_block_free(ctx, block);
             return err;
         }
+        block->flags |= TRI_BLOCK_PROMISED;
     }
     uint32_t gen = (uint32_t)(to.bits >> 32);
     memcpy(tri_block_body(block), body, size);

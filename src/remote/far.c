@@ -113,15 +113,15 @@ static uint32_t collect_headers(const struct tri_block *holder,
     return count;
 }
 
-/* Whether room has been promised to a message. */
-static bool take_promise(struct tri_link *link)
+/* A message has come out of a mailbox: maybe one that room had been promised to, then there is one
+ * less to expect. That others count as well lets promises to what middleware dropped expire. */
+static void expect_less(struct tri_link *link)
 {
     uint64_t promised = tri_load(&link->promised, TRI_RELAXED);
     /* Relaxed: a figure that orders nothing. */
     while (promised &&
            !tri_cas_weak(&link->promised, &promised, promised - 1, TRI_RELAXED, TRI_RELAXED)) {
     }
-    return promised != 0;
 }
 
 static void settle(struct tri_far *far, struct tr_ctx *ctx, const struct tri_block *block,
@@ -232,7 +232,8 @@ static void deliver(struct tri_proxy *proxy, struct tr_ctx *ctx, struct tri_bloc
 {
     struct tri_far *far = far_of(proxy);
     struct tri_block *holder = tri_block_payload(block);
-    bool promised = take_promise(far->link);
+    bool promised = (block->flags & TRI_BLOCK_PROMISED) != 0;
+    expect_less(far->link);
     if (TRI_UNLIKELY(!repeat(far, block, holder, promised)))
         deliver_odd(far, ctx, block, holder, promised);
 }
