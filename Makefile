@@ -59,6 +59,10 @@ bench: release ## Troupe and its peers, interleaved; QUICK=1 in two minutes, ARG
 	@tools/bootstrap --bench
 	@bench/run $(if $(QUICK),--quick) $(ARGS)
 
+bench-remote: release ## nodes against protoactor-go, Erlang, CAF io and TCP; QUICK=1 in two minutes, ARGS="…"
+	@tools/bootstrap --bench
+	@bench/remote/run $(if $(QUICK),--quick) $(ARGS)
+
 bench-instructions: release ## instructions per message against the baseline; RECORD=1 rewrites it
 	@bench/instructions $(if $(RECORD),--record)
 
