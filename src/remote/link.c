@@ -257,6 +257,12 @@ static void on_response(struct tri_link *link, const struct tri_remote_message *
     }
     size_t size = response.member_id.size < sizeof link->member_id - 1 ? response.member_id.size
                                                                        : sizeof link->member_id - 1;
+    if (link->member_id[0] && !link->configured &&
+        !tri_name_equal(response.member_id, tri_name(link->member_id))) {
+        /* Another node at this address, maybe of a later version: it may speak otherwise. */
+        link->known = TR_DIALECT_DETECT;
+        tri_store(&link->learned, 0u, TRI_RELAXED); /* Only whether to tell again. */
+    }
     tri_mutex_lock(&link->remote->table.lock); /* Others compare it. */
     memcpy(link->member_id, response.member_id.at, size);
     link->member_id[size] = '\0';
@@ -419,7 +425,9 @@ static void on_learn(struct tri_wire_job *job)
      * load below sees what it has learned. */
     tri_store(&link->learn_queued, false, TRI_SEQ_CST);
     enum tr_dialect dialect = (enum tr_dialect)tri_load(&link->learned, TRI_SEQ_CST);
-    if (link->configured || link->known == dialect || dialect == TR_DIALECT_DETECT)
+    /* Nodes of ours speak both; which one they answer in says nothing. */
+    if (link->configured || link->known == dialect || dialect == TR_DIALECT_DETECT ||
+        (tri_load(&link->troupe, TRI_RELAXED) && link->known != TR_DIALECT_DETECT))
         return;
     link->known = dialect;
     tri_outbox_set_dialect(link, dialect == TR_DIALECT_A ? TRI_DIALECT_A : TRI_DIALECT_B);

@@ -446,7 +446,7 @@ static struct tri_chunk *translate(struct tri_link *link, struct tri_chunk *old)
     struct tri_chunk *chunk = chunk_new(link, old->capacity + ENVELOPE_ROOM);
     if (!chunk)
         return NULL;
-    if (tri_batch_parse(reader, message.data, message.size, TRI_DIALECT_A)) {
+    if (tri_batch_parse(reader, message.data, message.size, old->batch.dialect)) {
         chunk_free(chunk);
         return NULL;
     }
@@ -470,6 +470,8 @@ static struct tri_chunk *translate(struct tri_link *link, struct tri_chunk *old)
         if (e.type < 0)
             result = tri_batch_put_type(batch, type_key, in.type->name, &e.type);
         e.target = tri_batch_find(batch, &batch->targets, target_key);
+        if (in.target->pid.address.size == 0)
+            in.target->pid.address = TRI_NAME("nonhost"); /* Dialect B has ids alone. */
         if (!result && e.target < 0)
             result = tri_batch_put_target(batch, target_key, &in.target->pid, &e.target);
         if (!result && key) {
