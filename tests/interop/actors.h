@@ -88,6 +88,24 @@ static tr_err sink_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
     return TR_OK;
 }
 
+/* Answers with the headers that came; tests send one at a time. */
+static tr_err headers_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
+{
+    char text[TEXT_MAX];
+    struct tr_header header;
+    size_t at = 0, size = 0;
+    (void)state;
+    if (!value_text(msg, text, sizeof text))
+        return tr_unhandled(ctx);
+    while (tr_header_next(ctx, &at, &header))
+        size += (size_t)snprintf(text + size, sizeof text - size, "%s%s=%s", size ? "," : "",
+                                 header.key, header.value);
+    struct value answer = value_blob(&text_type, text, size);
+    tr_reply_(ctx, answer.type, answer.body, answer.size);
+    free(answer.body);
+    return TR_OK;
+}
+
 /* Account of the numbers of one source at one actor. */
 #define NUMBERS_MAX (1u << 22)
 #define TABLES_MAX 1024u
@@ -160,29 +178,48 @@ static tr_err forwarder_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
 static const struct tr_actor echo_actor = {.name = "echo", .receive = echo_receive};
 static const struct tr_actor quiet_actor = {.name = "quiet", .receive = quiet_receive};
 static const struct tr_actor sink_actor = {.name = "sink", .receive = sink_receive};
+static const struct tr_actor headers_actor = {.name = "headers", .receive = headers_receive};
 static const struct tr_actor numbers_actor = {.name = "numbers", .receive = numbers_receive};
 static const struct tr_actor forwarder_actor = {.name = "forwarder",
                                                 .state_size = sizeof(struct forwarder),
                                                 .arg_size = sizeof(struct forwarder),
                                                 .init = forwarder_init,
                                                 .receive = forwarder_receive};
-static const struct tr_remote_kind kinds[] = {{"echo", {.actor = &echo_actor}},
-                                              {"quiet", {.actor = &quiet_actor}},
-                                              {"sink", {.actor = &sink_actor}},
-                                              {"numbers", {.actor = &numbers_actor}},
-                                              {NULL, {0}}};
+static const struct tr_remote_kind kinds[] = {
+    {"echo", {.actor = &echo_actor}},       {"quiet", {.actor = &quiet_actor}},
+    {"sink", {.actor = &sink_actor}},       {"headers", {.actor = &headers_actor}},
+    {"numbers", {.actor = &numbers_actor}}, {NULL, {0}}};
 
 /* ---- Errands ------------------------------------------------------------------------------ */
 
 /* What an actor does once on behalf of the test, and then ends. */
 struct errand {
-    char what; /* a: ask, t: touch, s: stop, p: poison, n: spawn at a node */
+    char what; /* a: ask, h: ask with a header, t: touch, s: stop, p: poison, n: spawn elsewhere */
     tr_pid to;
     unsigned ms;
     char tag[64];
     struct value value; /* taken */
     char address[256], kind[64], name[256];
 };
+struct too_late {
+    uint64_t unused;
+};
+TR_TYPE(too_late);
+
+/* `name` is KEY=VALUE. Only messages have headers, requests have not: the answer is a message. */
+static void ask_with_header(tr_ctx *ctx, struct errand *self)
+{
+    char *value = strchr(self->name, '=');
+    if (value)
+        *value++ = '\0';
+    const struct tr_header header = {self->name, value ? value : ""};
+    void *body = tr_msg_new_headers(ctx, self->value.type, self->value.size, &header, 1);
+    if (!body)
+        abort();
+    memcpy(body, self->value.body, self->value.size);
+    tr_send_take(ctx, self->to, body);
+    (void)tr_after(ctx, self->ms, too_late);
+}
 
 static tr_err errand_init(tr_ctx *ctx, void *state, const void *arg)
 {
@@ -192,6 +229,10 @@ static tr_err errand_init(tr_ctx *ctx, void *state, const void *arg)
     case 'a':
         (void)tr_request_(ctx, self->to, self->ms, self->value.type, self->value.body,
                           self->value.size);
+        free(self->value.body);
+        break;
+    case 'h':
+        ask_with_header(ctx, self);
         free(self->value.body);
         break;
     case 't':
@@ -230,6 +271,8 @@ static tr_err errand_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
     const struct tr_remote_spawned *spawned = tr_as(msg, tr_remote_spawned);
     if (failed)
         errand_failed(self, failed->reason);
+    else if (tr_as(msg, too_late))
+        errand_failed(self, TR_ETIMEDOUT);
     else if (touched)
         say("answer %s touched:%s", self->tag, pid_text(ctx, touched->who, text));
     else if (spawned)

@@ -1,6 +1,7 @@
 """What the interoperability tests share: peers that are driven by lines, and a proxy that cuts."""
 import collections
 import fcntl
+import gzip
 import os
 import pathlib
 import queue
@@ -146,6 +147,17 @@ class Peer:
             self.events = [line for line in self.events if not expression.fullmatch(line)]
             return found
 
+    def given(self, flag):
+        """The value of a flag."""
+        return self.flags[self.flags.index(f"--{flag}") + 1]
+
+    def wait_for_link(self, address, down):
+        """Ours only: until the link is down (or not)."""
+        deadline = time.monotonic() + WAIT_S
+        while (self.call("link", address).split()[0] != "2") != down:  # TR_LINK_UP
+            if time.monotonic() > deadline:
+                raise Timeout(f"{self.name()}: the link to {address} stays as it is")
+
     def name(self):
         return f"{self.kind} node {getattr(self, 'address', '')}"
 
@@ -207,11 +219,13 @@ class Proxy:
         while self.open:
             try:
                 near, _ = self.listener.accept()
+            except OSError:
+                continue
+            try:
                 host, port = self.target.rsplit(":", 1)
                 far = socket.create_connection((host, int(port)), WAIT_S)
             except OSError:
-                if self.open:
-                    near.close()
+                near.close()
                 continue
             self.connections += 1
             for end in (near, far):
@@ -267,6 +281,42 @@ class Cutter(Proxy):
             self.left[number] = left - len(data)
             return len(data)
         return left
+
+
+class Frames:
+    """The gRPC messages in one direction of an HTTP/2 connection."""
+    PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+    def __init__(self, from_client):
+        self.pending, self.preface = b"", len(self.PREFACE) if from_client else 0
+        self.raw, self.streams, self.messages = bytearray(), {}, []
+        self.kinds = []  # (type, flags) of every frame
+
+    def feed(self, data):
+        self.raw += data
+        self.pending += data
+        if self.preface and len(self.pending) >= self.preface:
+            self.pending, self.preface = self.pending[self.preface:], 0
+        while not self.preface and len(self.pending) >= 9:
+            size = int.from_bytes(self.pending[:3], "big")
+            if len(self.pending) < 9 + size:
+                return
+            kind, flags = self.pending[3], self.pending[4]
+            stream = int.from_bytes(self.pending[5:9], "big")
+            body, self.pending = self.pending[9:9 + size], self.pending[9 + size:]
+            self.kinds.append((kind, flags))
+            if kind == 0:
+                assert not flags & 8, "padded frames are not expected"
+                self.split(stream, body)
+
+    def split(self, stream, body):
+        data = self.streams.get(stream, b"") + body
+        while len(data) >= 5 and len(data) >= 5 + int.from_bytes(data[1:5], "big"):
+            end = 5 + int.from_bytes(data[1:5], "big")
+            message = data[5:end]
+            self.messages.append(gzip.decompress(message) if data[0] else message)
+            data = data[end:]
+        self.streams[stream] = data
 
 
 class Case(unittest.TestCase):

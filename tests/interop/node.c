@@ -135,6 +135,17 @@ static void do_ask(char **words)
     send_on_errand(&errand);
 }
 
+static void do_ask_with(char **words)
+{
+    struct errand errand = {.what = 'h', .to = pid_of(words[1]), .value = value_parse(words[3])};
+    if (!answer_pid(errand.to, words[1]) || !answer_value(errand.value, words[3]))
+        return;
+    snprintf(errand.tag, sizeof errand.tag, "%s", words[0]);
+    snprintf(errand.name, sizeof errand.name, "%s", words[4]);
+    errand.ms = (unsigned)strtoul(words[2], NULL, 10);
+    send_on_errand(&errand);
+}
+
 static void do_end(char **words)
 {
     struct errand errand = {.what = words[1][0], .to = pid_of(words[2])};
@@ -268,13 +279,14 @@ static const struct {
 } commands[] = {
     {"spawn", 2, do_spawn},       {"forwarder", 2, do_forwarder},
     {"send", 2, do_send},         {"request", 2, do_request},
-    {"ask", 4, do_ask},           {"watch", 1, do_watch},
-    {"unwatch", 1, do_unwatch},   {"stop", 1, do_stop},
-    {"poison", 1, do_poison},     {"end", 3, do_end},
-    {"spawn-at", 5, do_spawn_at}, {"flood", 5, do_flood},
-    {"numbers", 2, do_numbers},   {"dead", 0, do_dead},
-    {"accounts", 0, do_accounts}, {"link", 1, do_link},
-    {"block", 1, do_block},       {"shutdown", 1, do_shutdown},
+    {"ask", 4, do_ask},           {"ask-with", 5, do_ask_with},
+    {"watch", 1, do_watch},       {"unwatch", 1, do_unwatch},
+    {"stop", 1, do_stop},         {"poison", 1, do_poison},
+    {"end", 3, do_end},           {"spawn-at", 5, do_spawn_at},
+    {"flood", 5, do_flood},       {"numbers", 2, do_numbers},
+    {"dead", 0, do_dead},         {"accounts", 0, do_accounts},
+    {"link", 1, do_link},         {"block", 1, do_block},
+    {"shutdown", 1, do_shutdown},
 };
 
 static void obey(char *line)
@@ -295,6 +307,13 @@ static void obey(char *line)
         return;
     }
     say("error %s: no such command", words[0]);
+}
+
+/* With TROUPE_INTEROP_VERBOSE everything that the node logs. */
+static void log_all(void *user, enum tr_log_level level, const char *line)
+{
+    (void)user;
+    fprintf(stderr, "%d %s\n", (int)level, line);
 }
 
 /* ---- Start and end ------------------------------------------------------------------------ */
@@ -327,10 +346,13 @@ static bool option(struct tr_remote_config *config, struct tr_remote_tls *tls, c
         config->message_bytes = number;
     else if (strcmp(name, "--allow") == 0)
         config->allow = number ? number : TR_REMOTE_NOTHING;
-    else if ((strcmp(name, "--dialect-a") == 0 || strcmp(name, "--dialect-b") == 0) &&
-             peer_count < 63) {
+    else if (strcmp(name, "--dial-only") == 0)
+        config->dial_only = number != 0;
+    else if (strncmp(name, "--dialect-", 10) == 0 && peer_count < 63) {
         peers[peer_count].address = value;
-        peers[peer_count++].dialect = name[10] == 'a' ? TR_DIALECT_A : TR_DIALECT_B;
+        peers[peer_count++].dialect = name[10] == 'a'   ? TR_DIALECT_A
+                                      : name[10] == 'b' ? TR_DIALECT_B
+                                                        : TR_DIALECT_DOTNET;
         config->peers = peers;
     } else
         return false;
@@ -350,7 +372,10 @@ static void start(int argc, char **argv)
     }
     if (tls.certificate_file)
         config.tls = &tls;
-    if (tr_system_create_(&node.sys, &(struct tr_config){.workers = 2}, &error) ||
+    struct tr_config system = {.workers = 2};
+    if (getenv("TROUPE_INTEROP_VERBOSE"))
+        system.log = log_all;
+    if (tr_system_create_(&node.sys, &system, &error) ||
         tr_remote_start(node.sys, &config, &node.remote, &error)) {
         fprintf(stderr, "interop_node: %s\n", error.text);
         exit(2);

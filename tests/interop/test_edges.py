@@ -342,6 +342,69 @@ class NeverSent(Raw):
         self.assertEqual(self.tool.take(r"raw-open .*"), [])
 
 
+class Quiet(lib.Case):
+    """Go servers end connections whose client pings: ours may not, and answers all pings."""
+
+    def test_no_pings_of_our_own(self):
+        for kind in (A, B):
+            with self.subTest(kind):
+                port = lib.free_port()
+                seen = {"out": lib.Frames(True), "in": lib.Frames(False)}
+
+                def note(direction, number, data):
+                    if number == 1:
+                        seen[direction].feed(data)
+                    return len(data)
+                proxy = self.proxy(lib.Proxy(f"127.0.0.1:{port}", note))
+                far = self.peer(kind, "--listen", f"127.0.0.1:{port}", "--advertise", proxy.address)
+                near = self.peer("troupe")
+                far.call("spawn", "numbers", "numbers")
+                near.call("flood", "f", far.at("numbers"), 1, "1:100000", 0)
+                near.wait("flooded f")
+                self.eventually(lambda: far.call("numbers", "numbers", 1) == "100000 100000 0 0",
+                                "all numbers")
+                self.assertEqual(proxy.connections, 1)
+                pings = [flags & 1 for kind, flags in seen["out"].kinds if kind == 6]
+                asked = [flags & 1 for kind, flags in seen["in"].kinds if kind == 6].count(0)
+                self.assertEqual(pings.count(0), 0)
+                self.assertEqual(pings.count(1), asked)
+                self.assertGreater(asked, 0)  # grpc-go measures the bandwidth with them
+
+
+class DotNet(Raw):
+    """Proto.Actor for .NET numbers the outcomes of a spawn in another way."""
+
+    def ours(self):
+        return self.peer("troupe", "--backoff", 5, "--dialect-net", self.back)
+
+    def test_statuses_of_dotnet(self):
+        for number, (status, has_pid) in enumerate(((0, True), (1, True), (2, False))):
+            self.node.call("spawn-at", f"s{number}", self.back, "x", "echo", 10000)
+            if number == 0:
+                tag = self.accept_back()
+            request = self.next_envelope(tag)
+            self.assertEqual(request.type, "remote.ActorPidRequest")
+            self.assertIn(request.target, (b"$activator", b"activator"))
+            if number == 0:
+                self.connect("t", "DOTNET")
+            pid = proto.pid(self.back, "$activator/x") if has_pid else b""
+            payload = (proto.data(1, pid) if pid else b"") + proto.number(2, status)
+            me = proto.first(request.sender, 2)
+            self.send("t", proto.batch(["remote.ActorPidResponse"], [me], [proto.envelope(
+                0, payload, target_request=request.sender_request)]))
+            want = f"\\$activator/x@{self.back}" if has_pid else "-"
+            self.node.wait(rf"spawned s{number} {status} {want}")
+
+    def test_senders_without_an_address_are_of_the_dialler(self):
+        self.connect("t", "DOTNET")
+        self.send("t", proto.batch([STRING], ["echo"],
+                                   [proto.envelope(0, string("hi"), sender=1, sender_request=3)],
+                                   [proto.pid("", "someone")]))
+        answer = self.next_envelope(self.accept_back())
+        self.assertEqual((answer.target, answer.payload, answer.target_request),
+                         (b"someone", string("echo:hi"), 3))
+
+
 class Sizes(lib.Case):
     def test_more_than_a_go_node_takes_is_a_dead_letter_here(self):
         for kind in (A, B):

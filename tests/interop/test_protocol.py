@@ -80,8 +80,6 @@ class Rows:
         self.assertEqual(answer, f"touched:{self.far.at('quiet')}")
 
     def test_headers_cross(self):
-        if "troupe" in (self.near_kind, self.far_kind):
-            self.skipTest("the public API has no headers of messages yet")
         self.far.call("spawn", "headers", "headers")
         tag = self.tag()
         self.near.call("ask-with", tag, self.far.at("headers"), 10000, "empty", "trace=0af7")
@@ -233,6 +231,74 @@ def pattern_hash(size):
     for at in range(size):
         value = ((value ^ ((at * 31 + 7) & 255)) * 16777619) & 0xffffffff
     return f"{value:08x}"
+
+
+class OneOfOursBetweenBoth(lib.Case):
+    """A node of ours talks to both dialects at the same time, which cannot talk to each other."""
+
+    def test_both_at_once(self):
+        ours, a, b = self.peer("troupe"), self.peer("a"), self.peer("b")
+        ours.call("spawn", "echo", "echo")
+        for node in (a, b):
+            node.call("spawn", "echo", "echo")
+            node.call("spawn", "watched", "echo")
+        for number in range(50):
+            for node in (a, b):
+                self.assertEqual(self.ask(ours, node.at("echo"), f"num:{number}"), f"num:{number}")
+                self.assertEqual(self.ask(node, ours.at("echo"), f"num:{number}"), f"num:{number}")
+        for node in (a, b):
+            ours.call("watch", node.at("watched"))
+        for node in (a, b):
+            self.assertEqual(self.ask(ours, node.at("watched"), "num:1"), "num:1")
+            node.call("stop", "watched")
+            ours.wait(rf"terminated watched@{node.address} 0")
+
+    def test_a_node_that_cannot_be_dialled(self):
+        near, far = self.peer("troupe", "--dial-only", 1), self.peer("troupe")
+        far.call("spawn", "echo", "echo")
+        far.call("spawn", "watched", "echo")
+        near.call("spawn", "numbers", "numbers")
+        for number in range(50):
+            self.assertEqual(self.ask(near, far.at("echo"), f"num:{number}"), f"num:{number}")
+        near.call("watch", far.at("watched"))
+        self.assertEqual(self.ask(near, far.at("watched"), "num:1"), "num:1")
+        far.call("stop", "watched")
+        near.wait(rf"terminated watched@{far.address} 0")
+
+    def test_peers_that_restart_with_the_other_dialect(self):
+        ours = self.peer("troupe", "--backoff", 5)
+        port = lib.free_port()
+        for kind in ("a", "b", "a", "troupe", "b"):
+            peer = self.peer(kind, "--listen", f"127.0.0.1:{port}")
+            peer.call("spawn", "echo", "echo")
+            self.eventually(lambda: self.ask(ours, peer.at("echo"), "num:1", 1000) == "num:1",
+                            f"an answer from the node that speaks {kind} now")
+            for number in range(5):
+                self.assertEqual(self.ask(ours, peer.at("echo"), f"num:{number}"), f"num:{number}")
+            peer.kill()
+
+
+    def test_what_is_queued_is_sent_in_the_dialect_of_who_comes(self):
+        for first, then in (("b", "a"), ("a", "b"), ("troupe", "a"), ("b", "troupe")):
+            with self.subTest(f"{first}, then {then}"):
+                port = lib.free_port()
+                ours = self.peer("troupe", "--backoff", 5, "--give-up", 60000)
+                peer = self.peer(first, "--listen", f"127.0.0.1:{lib.free_port()}",
+                                 "--advertise", f"127.0.0.1:{port}")
+                proxy = lib.Proxy(peer.given("listen"), port=port)
+                peer.call("spawn", "echo", "echo")
+                self.assertEqual(self.ask(ours, peer.at("echo"), "num:1"), "num:1")
+                proxy.close()
+                peer.kill()
+                ours.wait_for_link(peer.address, down=True)
+                ours.call("flood", "f", peer.at("numbers"), 1, "1:20", 0)
+                ours.wait("flooded f")
+                again = self.peer(then, "--listen", f"127.0.0.1:{lib.free_port()}",
+                                  "--advertise", f"127.0.0.1:{port}")
+                again.call("spawn", "numbers", "numbers")
+                self.proxy(lib.Proxy(again.given("listen"), port=port))
+                self.eventually(lambda: again.call("numbers", "numbers", 1) == "20 20 0 0",
+                                "the numbers that were queued")
 
 
 class GoToGoA(Rows, lib.Case):
