@@ -177,7 +177,12 @@ class Peer:
                 end.close()
 
     def freeze(self):
+        """Stops it; returns when all its threads have."""
         self.process.send_signal(signal.SIGSTOP)
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
+        while any(task.joinpath("stat").read_text().rpartition(")")[2].split()[0] not in "Tt"
+                  for task in tasks.iterdir()):
+            time.sleep(0.001)
 
     def thaw(self):
         self.process.send_signal(signal.SIGCONT)
