@@ -378,6 +378,7 @@ static void start(int argc, char **argv)
     if (tr_system_create_(&node.sys, &system, &error) ||
         tr_remote_start(node.sys, &config, &node.remote, &error)) {
         fprintf(stderr, "interop_node: %s\n", error.text);
+        tr_system_destroy(node.sys);
         exit(2);
     }
     node.ctx = tr_root(node.sys);
