@@ -61,7 +61,8 @@ static void rescue(struct tri_monitor *m, struct tri_worker *w, struct look *loo
     struct tr_system *sys = m->sys;
     bool seen = tri_load(&w->sighted, TRI_ACQUIRE);
     bool can = true;
-    if (!look->replaced || (seen && (w->sight.actor->flags & TR_ACTOR_CONTAINED)))
+    /* A poke that came while the runtime or a lock was at work saw nothing. */
+    if (!look->replaced || !seen || (w->sight.actor->flags & TR_ACTOR_CONTAINED))
         can = tri_rescue_poke(w, look->done,
                               cpu_ns(w) - look->cpu_ns >= sys->config.watchdog_ms * 500000ull);
     if (!look->told && (seen || !can || look->ticks > look->told_after)) {
