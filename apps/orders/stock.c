@@ -13,8 +13,7 @@ bool stock_init(struct stock_table *stock, const struct store *store, uint32_t p
     if (!stock->on_hand)
         return false;
     for (uint32_t i = 1; i < stock->room; i++)
-        stock->on_hand[i] =
-            ORDERS_PLANTED(STALE_STOCK) ? stock->initial : store_on_hand(store, i);
+        stock->on_hand[i] = ORDERS_PLANTED(STALE_STOCK) ? stock->initial : store_on_hand(store, i);
     return true;
 }
 
@@ -59,8 +58,8 @@ bool stock_reserve(struct stock_table *stock, struct doc *doc)
         }
         if (want > *on_hand) {
             while (i-- > 0)
-                stock->on_hand[doc->line[i].product] +=
-                    wanted(&doc->line[i]) * (ORDERS_PLANTED(RELEASED_TWICE) ? 2 : 1);
+                stock->on_hand[doc->line[i].product] += wanted(&doc->line[i]) *
+                                                        (ORDERS_PLANTED(RELEASED_TWICE) ? 2 : 1);
             return false;
         }
         *on_hand -= want;

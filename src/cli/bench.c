@@ -1,5 +1,5 @@
 /* bench remote: how fast messages go from node to node. */
-#include "cli.h"
+#include "cli/cli.h"
 
 #include <time.h>
 

@@ -4,7 +4,7 @@
 #ifndef TROUPE_CLI_H
 #define TROUPE_CLI_H
 
-#include "schema.h"
+#include "cli/schema.h"
 
 #include "troupe/codec.h"
 #include "troupe/node.h"

@@ -59,10 +59,11 @@ static bool load(struct role_processing *self, struct ord_error *error)
     sqlite3_finalize(rows);
     rows = NULL;
     int step = SQLITE_ERROR;
-    if (good && sqlite3_prepare_v2(self->db,
-                                   "SELECT basket, placed_at, key FROM orders WHERE basket IS NOT NULL"
-                                   " ORDER BY number DESC LIMIT 1024",
-                                   -1, &rows, NULL) == SQLITE_OK)
+    if (good &&
+        sqlite3_prepare_v2(self->db,
+                           "SELECT basket, placed_at, key FROM orders WHERE basket IS NOT NULL"
+                           " ORDER BY number DESC LIMIT 1024",
+                           -1, &rows, NULL) == SQLITE_OK)
         while ((step = sqlite3_step(rows)) == SQLITE_ROW && found < RECENT_ORDERS) {
             basket[found] = (uint64_t)sqlite3_column_int64(rows, 0);
             const char *text = (const char *)sqlite3_column_text(rows, 2);

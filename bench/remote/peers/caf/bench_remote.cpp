@@ -170,8 +170,7 @@ static void play(actor_system &sys, const actor &names, const std::string &line)
     changed.wait(guard, [&] { return finished == pairs; });
     finished = 0;
     std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-    printf("end %.9f %llu\n", took.count(),
-           static_cast<unsigned long long>(count / pairs * pairs));
+    printf("end %.9f %llu\n", took.count(), static_cast<unsigned long long>(count / pairs * pairs));
     fflush(stdout);
 }
 
