@@ -1,5 +1,5 @@
 /* main.c - the `troupe` command. */
-#include "cli.h"
+#include "cli/cli.h"
 
 #include "troupe/version.h"
 

@@ -1,5 +1,5 @@
 /* ping, ps: what is asked of nodes. */
-#include "cli.h"
+#include "cli/cli.h"
 
 #include <time.h>
 

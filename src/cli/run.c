@@ -1,5 +1,5 @@
 /* One run: our own node with the types of the given files, and an actor that does the work. */
-#include "cli.h"
+#include "cli/cli.h"
 
 #include <stdlib.h>
 

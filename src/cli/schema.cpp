@@ -1,4 +1,4 @@
-#include "schema.h"
+#include "cli/schema.h"
 
 #include <google/protobuf/compiler/importer.h>
 #include <google/protobuf/descriptor.pb.h>

@@ -1,5 +1,5 @@
 /* send, ask, stop, spawn, watch: what is said to actors. */
-#include "cli.h"
+#include "cli/cli.h"
 
 /* What an actor of a command begins with: its argument. */
 struct work {
