@@ -78,6 +78,8 @@ static tr_err sink_on_count(tr_ctx *ctx, struct sink *self, const struct bench_c
 
 static void sink_took(tr_ctx *ctx, struct sink *self)
 {
+    if (self->left == 0)
+        die("a sink", "more has come than was announced");
     if (--self->left == 0)
         tr_reply_to(ctx, self->caller, bench_count, .value = 0);
 }
@@ -285,7 +287,7 @@ static const struct tr_actor asker_actor = {.name = "asker",
                                             .accepts = asker_accepts};
 
 /* Asks now and then until its time is over, and notes how long each answer took. */
-#define PERIOD_MS 50u
+#define PERIOD_MS 500u
 #define SAMPLES_MAX (1u << 20)
 static uint32_t samples[SAMPLES_MAX];
 static unsigned sample_count; /* under `lock` */

@@ -403,7 +403,10 @@ void tri_remote_io_begins(void *self, unsigned number, struct tri_wire *wire)
     io->stop.run = on_stop;
     tri_batch_reader_init(&io->reader);
     tri_batch_reader_init(&io->own);
-    wire->timer(wire->self, &io->tick, wire->now_ns(wire->self) + TICK_NS);
+    uint64_t now = wire->now_ns(wire->self);
+    if (number == 0) /* Else all that is met before the first tick has not been used since boot. */
+        tri_store(&remote->table.now_s, (uint32_t)(now / TICK_NS), TRI_RELAXED);
+    wire->timer(wire->self, &io->tick, now + TICK_NS);
     tri_fetch_add(&remote->io_running, 1u, TRI_RELEASE);
 }
 
