@@ -106,6 +106,29 @@ static tr_err headers_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
     return TR_OK;
 }
 
+/* Answers "later" to the last that has asked, two seconds after it. */
+struct later {
+    tr_caller caller;
+};
+struct now {
+    uint64_t unused;
+};
+TR_TYPE(now);
+
+static tr_err later_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
+{
+    struct later *self = state;
+    if (msg->type == &now_type) {
+        struct value answer = value_blob(&text_type, "later", 5);
+        tr_reply_to_(ctx, self->caller, answer.type, answer.body, answer.size);
+        free(answer.body);
+        return TR_OK;
+    }
+    self->caller = tr_caller_of(ctx);
+    (void)tr_after(ctx, 2000, now);
+    return TR_OK;
+}
+
 /* Account of the numbers of one source at one actor. */
 #define NUMBERS_MAX (1u << 22)
 #define TABLES_MAX 1024u
@@ -179,16 +202,21 @@ static const struct tr_actor echo_actor = {.name = "echo", .receive = echo_recei
 static const struct tr_actor quiet_actor = {.name = "quiet", .receive = quiet_receive};
 static const struct tr_actor sink_actor = {.name = "sink", .receive = sink_receive};
 static const struct tr_actor headers_actor = {.name = "headers", .receive = headers_receive};
+static const struct tr_actor later_actor = {
+    .name = "later", .state_size = sizeof(struct later), .receive = later_receive};
 static const struct tr_actor numbers_actor = {.name = "numbers", .receive = numbers_receive};
 static const struct tr_actor forwarder_actor = {.name = "forwarder",
                                                 .state_size = sizeof(struct forwarder),
                                                 .arg_size = sizeof(struct forwarder),
                                                 .init = forwarder_init,
                                                 .receive = forwarder_receive};
-static const struct tr_remote_kind kinds[] = {
-    {"echo", {.actor = &echo_actor}},       {"quiet", {.actor = &quiet_actor}},
-    {"sink", {.actor = &sink_actor}},       {"headers", {.actor = &headers_actor}},
-    {"numbers", {.actor = &numbers_actor}}, {NULL, {0}}};
+static const struct tr_remote_kind kinds[] = {{"echo", {.actor = &echo_actor}},
+                                              {"quiet", {.actor = &quiet_actor}},
+                                              {"sink", {.actor = &sink_actor}},
+                                              {"headers", {.actor = &headers_actor}},
+                                              {"later", {.actor = &later_actor}},
+                                              {"numbers", {.actor = &numbers_actor}},
+                                              {NULL, {0}}};
 
 /* ---- Errands ------------------------------------------------------------------------------ */
 

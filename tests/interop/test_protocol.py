@@ -74,6 +74,10 @@ class Rows:
         self.far.thaw()
         self.assertEqual(self.ask(self.near, self.far.at("echo"), "text:next"), "text:echo:next")
 
+    def test_an_answer_may_take_its_time(self):
+        self.far.call("spawn", "later", "later")
+        self.assertEqual(self.ask(self.near, self.far.at("later"), "text:when"), "text:later")
+
     def test_touch_is_answered_by_itself(self):
         self.far.call("spawn", "quiet", "quiet")
         answer = self.ask(self.near, self.far.at("quiet"), "touch")

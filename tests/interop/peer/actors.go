@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -23,6 +24,7 @@ func kinds(n *node) map[string]actor.Producer {
 		"quiet":   func() actor.Actor { return &quiet{} },
 		"sink":    func() actor.Actor { return &sink{} },
 		"headers": func() actor.Actor { return &headers{} },
+		"later":   func() actor.Actor { return &later{n} },
 		"numbers": func() actor.Actor { return &numbers{n} },
 	}
 }
@@ -78,6 +80,18 @@ func (*headers) Receive(ctx actor.Context) {
 	}
 	sort.Strings(all)
 	respond(ctx, wrapperspb.String(strings.Join(all, ",")))
+}
+
+// later answers "later", two seconds after it was asked.
+type later struct{ n *node }
+
+func (l *later) Receive(ctx actor.Context) {
+	if _, ok := textOf(ctx.Message()); ok && ctx.Sender() != nil {
+		sender := ctx.Sender()
+		time.AfterFunc(2*time.Second, func() {
+			l.n.system.Root.Send(sender, wrapperspb.String("later"))
+		})
+	}
 }
 
 // forwarder hands everything on, with the sender it came from.
