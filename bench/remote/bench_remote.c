@@ -390,10 +390,10 @@ static tr_pid there_by(unsigned link, const char *kind, unsigned number)
 static void play(const char *workload, unsigned size, unsigned pairs, uint64_t count)
 {
     bool stream = strcmp(workload, "stream") == 0;
+    if (pairs == 0 || pairs > PAIRS_MAX || count < pairs)
+        die(workload, "wants 1 to 100 pairs, and a message for each");
     struct task task = {.size = size, .count = count / pairs};
     task.at_once = strcmp(workload, "window") == 0 ? WINDOW / pairs : 1;
-    if (pairs == 0 || pairs > PAIRS_MAX || task.count == 0)
-        die(workload, "wants 1 to 100 pairs, and a message for each");
     double began = seconds();
     for (unsigned i = 0; i < pairs; i++) {
         task.to = there(server, stream ? "sink" : "echo", i);
