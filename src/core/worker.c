@@ -194,6 +194,12 @@ static bool unpark(struct tri_worker *w)
 static void park(struct tri_worker *w)
 {
     struct tr_system *sys = w->ctx.sys;
+    /* Relaxed: this thread left it; who was replaced does not sleep in the other one's place, but
+     * goes off duty. */
+    if (TRI_UNLIKELY(tri_load(&w->lost, TRI_RELAXED) != TRI_LOST_NOT)) {
+        tri_rescue_returned(w);
+        return;
+    }
     bool trim = w->ctx.pool.chunk_count > TRI_POOL_SMALL_CHUNKS ||
                 tri_load(&sys->slots.count, TRI_RELAXED) > TRIM_SLOTS;
     tri_pool_flush(&w->ctx.pool);
