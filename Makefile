@@ -92,6 +92,9 @@ sim: dev ## random histories in the simulator against an oracle; SEEDS=N (defaul
 	@build/dev/tests/sim_core --seeds $(or $(SEEDS),1000)
 	@build/dev/tests/sim/orders/sim_orders --seeds $(or $(SEEDS),1000)
 
+sim-nodes: dev ## random histories of actors on simulated nodes and networks; SEEDS=N (default 3000)
+	@build/dev/tests/sim_nodes --seeds $(or $(SEEDS),3000)
+
 interop: dev ## real protoactor-go nodes, the long form: 1,000 resets of a link for every pair of nodes
 	@TROUPE_INTEROP_LONG=1 ctest --preset dev -L interop --verbose --timeout 1200 | \
 	    grep -vE 'warning: dead letter' ; test "$${PIPESTATUS[0]}" = 0

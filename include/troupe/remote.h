@@ -173,9 +173,13 @@ TR_API uint64_t tr_remote_list(tr_ctx *ctx, const char *address, const char *pat
 
 struct tr_remote_listing {
     uint32_t count;     /* at most 10,000 */
-    uint32_t text_size; /* bytes of `ids` */
-    char ids[];         /* one after the other, each with a NUL behind it */
+    uint32_t text_size; /* bytes of the ids, which follow */
 };
+/* The ids, one after the other, each with a NUL behind it. */
+static inline const char *tr_remote_listing_ids(const struct tr_remote_listing *listing)
+{
+    return (const char *)(listing + 1);
+}
 TR_API extern const struct tr_type tr_remote_listing_type;
 
 /* Reads the files of `tls` anew, for connections from now on; on failure all stays as it was.

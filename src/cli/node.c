@@ -152,8 +152,8 @@ static tr_err lister_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
     }
     if (!listing)
         return tr_unhandled(ctx);
-    for (const char *at = listing->ids; at < listing->ids + listing->text_size;
-         at += strlen(at) + 1)
+    const char *ids = tr_remote_listing_ids(listing);
+    for (const char *at = ids; at < ids + listing->text_size; at += strlen(at) + 1)
         printf("%s@%s\n", at, p->target.address);
     run_quit(p->run, EXIT_GOOD);
     return TR_OK;

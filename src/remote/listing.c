@@ -66,7 +66,7 @@ static void on_answer(void *user, struct tri_stream *stream, const uint8_t *data
         return;
     }
     *listing = sizes;
-    char *at = listing->ids;
+    char *at = (char *)(listing + 1);
     while (tri_next_listed_process(&reader, &pid, &err)) {
         if (pid.id.size)
             memcpy(at, pid.id.at, pid.id.size);
