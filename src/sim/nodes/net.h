@@ -36,11 +36,11 @@ void tri_net_faults(struct tri_net *net, const struct tri_net_faults *faults);
 unsigned tri_net_add(struct tri_net *net, const struct tr_remote_config *config);
 const char *tri_net_address(const struct tri_net *net, unsigned node);
 /* Starts it, as a new process. TR_ENOMEM and what tr_remote_start() returns. */
-TR_MUST_USE tr_err tri_net_boot(struct tri_net *net, unsigned node);
+TR_MUST_USE tr_err tri_net_boot(struct tri_net *net, unsigned number);
 /* Ends it at once: nobody is told anything, and the others notice when they do. */
-void tri_net_kill(struct tri_net *net, unsigned node);
+void tri_net_kill(struct tri_net *net, unsigned number);
 /* Ends it in order, with that much of its own time. */
-tr_err tri_net_leave(struct tri_net *net, unsigned node, unsigned deadline_ms);
+tr_err tri_net_leave(struct tri_net *net, unsigned number, unsigned deadline_ms);
 bool tri_net_up(const struct tri_net *net, unsigned node);
 /* Of the node as long as it is up. */
 tr_system *tri_net_system(struct tri_net *net, unsigned node);
