@@ -168,6 +168,8 @@ static void go_off_duty(struct tri_worker *w)
      * that sleeps has to look at both, before the rest can be found to be at rest. */
     tri_sched_wake_one(sys);
     tri_fetch_sub(&sys->active, 1u, TRI_SEQ_CST);
+    /* The one that was woken may be asleep again: with one less on duty that is rest. */
+    tri_worker_tell_rest(sys);
     /* Release: whoever sends it out again finds it as it is now. */
     tri_store(&w->on_duty, false, TRI_RELEASE);
     tri_rescue_await(w);

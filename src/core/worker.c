@@ -172,7 +172,7 @@ static int64_t sleep_ns(struct tri_worker *w, bool trim)
     return wait;
 }
 
-static void tell_rest(struct tr_system *sys)
+void tri_worker_tell_rest(struct tr_system *sys)
 {
     if (tri_load(&sys->rest_waiters, TRI_SEQ_CST) == 0)
         return;
@@ -210,7 +210,7 @@ static void park(struct tri_worker *w)
         (void)unpark(w);
         return;
     }
-    tell_rest(sys);
+    tri_worker_tell_rest(sys);
     tri_count(&w->parks, 1);
     bool woken = tri_park_wait(&w->park, sleep_ns(w, trim));
     (void)unpark(w);

@@ -14,4 +14,7 @@ void tri_worker_look(struct tri_worker *worker);
 /* Nothing runnable and nobody running. */
 bool tri_system_at_rest(struct tr_system *sys);
 
+/* Something has changed after which the system may be at rest. */
+void tri_worker_tell_rest(struct tr_system *sys);
+
 #endif
