@@ -16,6 +16,11 @@ BYTES = ("idle-memory", "memory-left")
 # Where the number of units is part of the definition (a flood from cold memory), every
 # system plays all of them.
 FIXED_SIZE = ("counting", "counting-warm", "million")
+# MiB to touch before these, whoever plays, for all of their units: what they take from the system
+# is fresh, and how long the hypervisor takes to bring it back is no property of theirs.
+TOUCH_LEAST_MIB = 64
+TOUCH_MIB = {"counting": 256, "fork-join-throughput": 256, "fan-in": 256,
+             "fork-join-create": 768, "million": 768}
 # What is played besides the part that is timed: whole rounds, or else a share of one.
 WARM_ROUNDS = {"counting-warm": 3}
 WARM_SHARE = 0.1
@@ -39,6 +44,12 @@ FIRST_NS = {"fork-join-create": 6000, "churn": 4000, "chameneos": 2000, "ask": 2
 # A variant of a system whose best figure is worse than its rival's median by this factor, in
 # this many rounds, is not played any more.
 BEATEN, BEATEN_ROUNDS = 1.25, 2
+
+
+def touch_mib(cell, scale):
+    """How much memory to touch before a measurement, 0: none."""
+    mib = TOUCH_MIB.get(cell.workload, 0)
+    return mib and max(TOUCH_LEAST_MIB, int(mib * scale))
 
 
 class Cell:

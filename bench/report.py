@@ -37,7 +37,7 @@ def scaled_limit(recorded, now, workload, workers):
 def tables(rows, recorded, now, labels):
     """Every figure with its spread, then Troupe's ratios."""
     print(f"\nmachine: atomic exchange {now['xchg']:.2f} ns, malloc and free {now['malloc']:.1f} ns, "
-          f"step {now['step']:.2f} ns")
+          f"step {now['step']:.2f} ns, first touch of a page {now['page']:.0f} ns")
     print(f"\n{'workload':22} {'workers':>7} {'system':14} {'median':>9} {'min':>9} {'max':>9} "
           f"{'rounds':>6}  unit")
     for row in sorted(rows, key=lambda row: (row["workload"], row["workers"], row["median"])):
