@@ -41,10 +41,11 @@ enum tri_plant {
 /* More of them, which take two threads: only where TROUPE_INTERLEAVE explores their schedules. */
 enum tri_race {
     TRI_RACE_NONE,
-    TRI_RACE_BOUND_IDLE,     /* a cell goes idle without a look at its bounded mailbox */
-    TRI_RACE_BOUND_TENANT,   /* a bounded mailbox takes what was sent to the last tenant */
-    TRI_RACE_DELAY_DRAINED,  /* a sender waits for a mailbox that has drained meanwhile */
-    TRI_RACE_DELAY_FORGOTTEN /* a sender that ends while it waits leaves its edge behind */
+    TRI_RACE_BOUND_IDLE,      /* a cell goes idle without a look at its bounded mailbox */
+    TRI_RACE_BOUND_TENANT,    /* a bounded mailbox takes what was sent to the last tenant */
+    TRI_RACE_DELAY_DRAINED,   /* a sender waits for a mailbox that has drained meanwhile */
+    TRI_RACE_DELAY_FORGOTTEN, /* a sender that ends while it waits leaves its edge behind */
+    TRI_RACE_UNPARKED_SILENT  /* a worker that leaves its rest does not wake the watchdog */
 };
 
 #ifdef TROUPE_INTERLEAVE

@@ -112,6 +112,17 @@ static void look_at(struct tri_monitor *m, uint32_t index)
     rescue(m, w, look, ms);
 }
 
+void tri_monitor_rest(struct tri_monitor *m)
+{
+    const struct tr_system *sys = m->sys;
+    /* Sequentially consistent on both sides: who takes a worker out of parked_count then looks at
+     * asleep, we do it the other way round. */
+    tri_store(&m->asleep, 1u, TRI_SEQ_CST);
+    if (tri_load(&sys->parked_count, TRI_SEQ_CST) >= tri_load(&sys->active, TRI_SEQ_CST))
+        (void)tri_park_wait(&m->park, -1);
+    tri_store(&m->asleep, 0u, TRI_SEQ_CST);
+}
+
 static void monitor_main(void *arg)
 {
     struct tri_monitor *m = arg;
@@ -127,12 +138,7 @@ static void monitor_main(void *arg)
             (void)tri_park_wait(&m->park, TICK_NS);
             continue;
         }
-        /* Sequentially consistent on both sides: a worker leaves parked_count and then looks
-         * at asleep, we do it the other way round. */
-        tri_store(&m->asleep, 1u, TRI_SEQ_CST);
-        if (tri_load(&sys->parked_count, TRI_SEQ_CST) >= tri_load(&sys->active, TRI_SEQ_CST))
-            (void)tri_park_wait(&m->park, -1);
-        tri_store(&m->asleep, 0u, TRI_SEQ_CST);
+        tri_monitor_rest(m);
         idle = 0;
     }
 }

@@ -17,7 +17,9 @@ void tri_monitor_end(struct tri_monitor *monitor);
 /* After its end, and when no worker can wake it any more. NULL is fine. */
 void tri_monitor_destroy(struct tri_monitor *monitor);
 
-/* A worker starts to work. Cheap when the monitor is awake. NULL is fine. */
+/* Sleeps for as long as all workers do. On its thread. */
+void tri_monitor_rest(struct tri_monitor *monitor);
+/* A worker is not parked any more. Cheap when the monitor is awake. NULL is fine. */
 void tri_monitor_wake(struct tri_monitor *monitor);
 
 #endif

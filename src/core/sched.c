@@ -1,6 +1,8 @@
 #include "core/sched.h"
 
 #include "base/assert.h"
+#include "base/plant.h"
+#include "core/monitor.h"
 
 #define RING_MASK (TRI_RING_SIZE - 1)
 /* How many cells move between the ring and the overflow list at a time. */
@@ -287,6 +289,14 @@ bool tri_sched_any(const struct tr_system *sys)
     return false;
 }
 
+void tri_sched_unparked(struct tr_system *sys)
+{
+    tri_fetch_sub(&sys->parked_count, 1u, TRI_SEQ_CST);
+    /* It may have counted that worker as asleep, whoever woke it. */
+    if (!TRI_RACED(UNPARKED_SILENT))
+        tri_monitor_wake(sys->monitor);
+}
+
 void tri_sched_wake_one(struct tr_system *sys)
 {
     for (uint32_t i = 0; i < sys->worker_count; i++) {
@@ -294,7 +304,7 @@ void tri_sched_wake_one(struct tr_system *sys)
         uint32_t expected = 1;
         if (tri_load(&w->parked, TRI_RELAXED) == 1 &&
             tri_cas_strong(&w->parked, &expected, 0, TRI_ACQ_REL, TRI_RELAXED)) {
-            tri_fetch_sub(&sys->parked_count, 1, TRI_SEQ_CST);
+            tri_sched_unparked(sys);
             tri_park_wake(&w->park);
             return;
         }

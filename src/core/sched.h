@@ -23,6 +23,9 @@ struct tri_cell *tri_sched_take_injected(struct tri_worker *worker);
 
 /* True if some queue of the system holds work. */
 bool tri_sched_any(const struct tr_system *sys);
+/* A worker was parked and is not any more: counts it out, and sees to it that it is watched. By
+ * whoever took its `parked` back. */
+void tri_sched_unparked(struct tr_system *sys);
 void tri_sched_wake_one(struct tr_system *sys);
 void tri_sched_wake_all(struct tr_system *sys);
 

@@ -1,6 +1,5 @@
 #include "core/worker.h"
 
-#include "core/monitor.h"
 #include "core/rescue.h"
 #include "core/sched.h"
 #include "core/slots.h"
@@ -187,7 +186,7 @@ static bool unpark(struct tri_worker *w)
     uint32_t expected = 1;
     if (!tri_cas_strong(&w->parked, &expected, 0u, TRI_ACQ_REL, TRI_RELAXED))
         return false;
-    tri_fetch_sub(&w->ctx.sys->parked_count, 1u, TRI_SEQ_CST);
+    tri_sched_unparked(w->ctx.sys);
     return true;
 }
 
@@ -218,7 +217,6 @@ static void park(struct tri_worker *w)
         tri_pool_trim(&w->ctx.pool);
         tri_slots_trim(w);
     }
-    tri_monitor_wake(sys->monitor);
     w->turns_to_look = 0; /* The clock first: timers may be due. */
     w->turns_per_look = 0;
     w->pops = 0;

@@ -1,6 +1,8 @@
 /* Parking: the parking place alone, then whole workers that sleep and are woken. */
 #include "harness.h"
 
+#include "base/plant.h"
+#include "core/monitor.h"
 #include "core/sched.h"
 #include "os/park.h"
 #include "world.h"
@@ -200,6 +202,61 @@ static void a_weaker_protocol_is_found(void **state)
     explore_weakened_only(programs, only);
 }
 
+/* ---- The watchdog's thread ---------------------------------------------------- */
+
+static struct tri_park watched; /* where a handler waits until the watchdog is awake */
+
+static tr_err on_watched(tr_ctx *ctx, void *state, const tr_msg *msg)
+{
+    (void)ctx;
+    (void)state;
+    (void)msg;
+    (void)tri_park_wait(&watched, -1);
+    tri_store(&sys->quit, true, TRI_SEQ_CST);
+    tri_store(&jobs_left, 0u, TRI_RELAXED);
+    return TR_OK;
+}
+static const struct tr_actor watched_actor = {.name = "watched", .receive = on_watched};
+
+static void watched_world(void)
+{
+    sys = world_system(1);
+    tri_park_init(&watched);
+    tri_model_timeouts(0);
+    tri_store(&jobs_left, 1u, TRI_RELAXED);
+    outside[0] = tr_attach(sys);
+    actors[0] = tr_spawn(tr_root(sys), &watched_actor);
+    world_drain(sys);
+}
+static void watchdog(void)
+{
+    tri_monitor_rest(sys->monitor);
+    tri_park_wake(&watched);
+}
+
+/* Whoever is at work is watched: no schedule leaves the watchdog asleep beside a handler. */
+static const struct tri_program watchdog_sleeps = {.name = "watchdog: sleeps, a worker, a sender",
+                                                   .set_up = watched_world,
+                                                   .threads = {sender0, watchdog, worker0},
+                                                   .check = all_done};
+
+static void the_watchdog_does_not_sleep_while_one_works(void **state)
+{
+    (void)state;
+    struct tri_program p = watchdog_sleeps;
+    p.executions_max = bound(20000);
+    explore_clean(&p);
+}
+
+static void a_worker_that_does_not_wake_the_watchdog_is_found(void **state)
+{
+    static const struct tri_program *const programs[] = {&watchdog_sleeps, NULL};
+    (void)state;
+    tri_raced = TRI_RACE_UNPARKED_SILENT;
+    explore_planted("a worker rises beside a watchdog that sleeps", programs);
+    tri_raced = TRI_RACE_NONE;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +264,8 @@ int main(void)
         cmocka_unit_test(a_weaker_parking_place_is_found),
         cmocka_unit_test(a_worker_does_not_sleep_over_its_work),
         cmocka_unit_test(a_weaker_protocol_is_found),
+        cmocka_unit_test(the_watchdog_does_not_sleep_while_one_works),
+        cmocka_unit_test(a_worker_that_does_not_wake_the_watchdog_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
