@@ -7,6 +7,7 @@
 #include "base/prng.h"
 #include "core/cell.h"
 #include "core/pool.h"
+#include "core/sharing.h"
 #include "core/wheel.h"
 #include "os/fault.h"
 #include "os/park.h"
@@ -142,6 +143,7 @@ struct tri_worker {
     uint32_t turns_per_look;
     uint32_t pops;     /* from the ring since the last look */
     uint32_t handoffs; /* in a row */
+    uint64_t look_ops; /* what it had done at the last look at the clock */
     struct tri_thread thread;
     uint64_t steal_seed;
     struct tri_block **batch_blocks; /* TR_BATCH_MAX each: the batch being handled */
@@ -151,6 +153,7 @@ struct tri_worker {
     _Alignas(64) TRI_ATOMIC(uint32_t) ring_head;
     TRI_ATOMIC(uint32_t) ring_tail;
     TRI_ATOMIC(uint32_t) turn_cycles; /* what one place in the ring costs, on average */
+    TRI_ATOMIC(uint32_t) op_cost;     /* see core/sharing.h; 0: it has nothing to do */
     TRI_ATOMIC(bool) stuck;           /* the monitor: nothing got done for a tick */
     TRI_ATOMIC(uint64_t) steals;
     TRI_ATOMIC(uint64_t) parks;
@@ -248,6 +251,7 @@ struct tr_system {
 
     _Alignas(64) TRI_ATOMIC(uint32_t) parked_count;
     TRI_ATOMIC(uint32_t) searching; /* workers that look for work */
+    struct tri_sharing sharing;
     TRI_ATOMIC(uint32_t) offload_pending;
     tri_mutex rest_lock;
     tri_cond rest_cond;

@@ -23,6 +23,8 @@
  */
 static bool worth_moving(const struct tr_system *sys, uint32_t length, uint32_t cycles)
 {
+    if (!tri_sharing_pays(&sys->sharing))
+        return false;
     uint64_t least = sys->wake_cycles;
     if (cycles < sys->wake_cycles / CHEAP_PARTS)
         least *= CHEAP_BACKLOG;

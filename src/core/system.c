@@ -345,6 +345,7 @@ tr_err tr_system_create_(tr_system **ret_sys, const struct tr_config *config,
     sys->creator = tri_thread_self();
     sys->limit.bytes_max = c.memory_max;
     sys->wake_cycles = 5 * tri_cycles_per_us();
+    tri_sharing_init(&sys->sharing);
     tri_spin_init(&sys->inject_lock);
     tri_mutex_init(&sys->rest_lock);
     tri_cond_init(&sys->rest_cond);

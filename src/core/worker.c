@@ -20,6 +20,46 @@
 /* A table with more cells than that is worth trimming. */
 #define TRIM_SLOTS 16384u
 
+/* Operations that a look must have seen to tell what one costs. */
+#define OPS_MIN 16u
+/* A look that took so many times what it was to take was not spent at work. */
+#define PREEMPTED 8u
+
+/* Sent, handled, begun, ended. */
+static uint64_t operations(const struct tri_worker *w)
+{
+    return tri_worker_done(w) + tri_load(&w->ctx.counts.accepted, TRI_RELAXED);
+}
+
+/* What operations have cost lately, and what that says about sharing the work. */
+static void weigh_sharing(struct tri_worker *w, uint64_t now, uint64_t passed)
+{
+    struct tr_system *sys = w->ctx.sys;
+    uint64_t ops = operations(w) - w->look_ops;
+    struct tri_sharing_look look = {.now = now, .cycles_per_us = tri_cycles_per_us()};
+    w->look_ops += ops;
+    if (ops >= OPS_MIN && passed < PREEMPTED * LOOK_US * look.cycles_per_us) {
+        uint64_t cost = TRI_SHARING_COST(passed) / ops;
+        look.cost = cost < UINT32_MAX ? (uint32_t)cost + 1 : UINT32_MAX;
+        uint32_t before = tri_load(&w->op_cost, TRI_RELAXED);
+        uint32_t lately = before ? before / 4 * 3 + look.cost / 4 + 1 : look.cost;
+        tri_store(&w->op_cost, lately, TRI_RELAXED);
+    }
+    if (tri_load(&sys->parked_count, TRI_RELAXED) + 1 >= tri_load(&sys->active, TRI_RELAXED)) {
+        look.awake = 1;
+        tri_sharing_note(&sys->sharing, &look);
+        return;
+    }
+    for (uint32_t i = 0; i < sys->worker_count; i++) {
+        uint32_t cost = tri_load(&sys->workers[i]->op_cost, TRI_RELAXED);
+        look.awake += cost != 0;
+        look.rate += cost ? TRI_SHARING_RATE / cost : 0;
+    }
+    if (look.awake <= 1) /* The others are awake, but have nothing to do: that tells nothing. */
+        look.cost = 0;
+    tri_sharing_note(&sys->sharing, &look);
+}
+
 /* What a place in the ring costs, and when to look again. After a sleep nothing is known, so the
  * first looks come soon: 1, 3, 7 turns. */
 static void measure(struct tri_worker *w)
@@ -28,6 +68,8 @@ static void measure(struct tri_worker *w)
     uint64_t passed = cycles - w->look_cycles;
     uint32_t turns = w->turns_per_look;
     w->look_cycles = cycles;
+    if (!w->ctx.sys->alone)
+        weigh_sharing(w, cycles, turns ? passed : UINT64_MAX);
     if (turns == 0) {
         w->turns_per_look = 1;
         return;
@@ -131,6 +173,7 @@ static struct tri_cell *search(struct tri_worker *w)
     struct tr_system *sys = w->ctx.sys;
     struct tri_cell *cell = NULL;
     tri_fetch_add(&sys->searching, 1u, TRI_RELAXED); /* A hint for wakers. */
+    tri_store(&w->op_cost, 0u, TRI_RELAXED);
     for (uint32_t look = 0; look < TRI_LOOKS_MAX && !cell; look++) {
         if (look % 32 == 0 && fire_all_timers(w)) {
             cell = w->handoff;
