@@ -43,12 +43,14 @@
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define TRI_MODE_MASK ((uint32_t)TRI_CELL_SLOW << 16 | 0xffu)
 #define TRI_MODE_SHORT ((uint32_t)TRI_RUNNING)
+#define TRI_MODE_FLAGS(flags) ((uint32_t)(flags) << 16)
 #define TRI_MODE_IDLE_TIMER ((uint32_t)TRI_CELL_IDLE_TIMER << 16)
 #define TRI_MODE_END_MASK 0xffff00ffu
 #define TRI_MODE_PLAIN_END (TRI_RUNNING | (TRI_CELL_STOP | TRI_CELL_INITED) << 16)
 #else
 #define TRI_MODE_MASK ((uint32_t)TRI_CELL_SLOW | 0xff000000u)
 #define TRI_MODE_SHORT ((uint32_t)TRI_RUNNING << 24)
+#define TRI_MODE_FLAGS(flags) ((uint32_t)(flags))
 #define TRI_MODE_IDLE_TIMER ((uint32_t)TRI_CELL_IDLE_TIMER)
 #define TRI_MODE_END_MASK 0xff00ffffu
 #define TRI_MODE_PLAIN_END ((uint32_t)TRI_RUNNING << 24 | (TRI_CELL_STOP | TRI_CELL_INITED))

@@ -245,7 +245,8 @@ TRI_HOT_INLINE tr_pid spawn_plain(struct tr_ctx *ctx, const struct tr_actor *act
         abandon(ctx, cell);
         return tr_nobody(err);
     }
-    parent->flags |= TRI_CELL_SPAWNED;
+    if (!(parent->flags & TRI_CELL_SPAWNED))
+        parent->flags |= TRI_CELL_SPAWNED;
     begin(ctx, cell);
     return pid;
 }
@@ -418,7 +419,7 @@ void tr_stop(tr_ctx *ctx, tr_pid pid)
 {
     if (ctx->cell && tr_pid_equal(pid, tri_ctx_self(ctx))) {
         if (!TRI_PLANTED(STOP_DROPPED))
-            ctx->cell->flags |= TRI_CELL_STOP;
+            ctx->cell->mode |= TRI_MODE_FLAGS(TRI_CELL_STOP);
         ctx->attention = true;
         return;
     }
