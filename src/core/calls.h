@@ -24,7 +24,6 @@ struct tri_call {
 
 struct tri_calls {
     struct tri_call *items;
-    uint32_t count;
     uint32_t capacity;
     uint32_t used; /* items ever used */
     uint32_t free; /* index + 1 of a free one */
@@ -50,7 +49,6 @@ TRI_HOT_INLINE uint64_t tri_calls_fill(struct tri_calls *calls, uint32_t index, 
     call->deadline_ns = deadline_ns;
     call->probe_ns = probe_ns;
     call->to = to;
-    calls->count++;
     return number;
 }
 
@@ -84,7 +82,6 @@ TRI_HOT_INLINE bool tri_calls_end(struct tri_calls *calls, uint64_t number)
     call->number = 0;
     call->next_free = calls->free;
     calls->free = index + 1;
-    calls->count--;
     return true;
 }
 
