@@ -4,12 +4,14 @@ import pathlib
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "interop"))
+import lib  # noqa: E402 (nodes of protoactor-go)
+
 TROUPE = os.environ["TROUPE_COMMAND"]
-SOURCE = pathlib.Path(os.environ["TROUPE_SOURCE"])
-GO = os.environ.get("TROUPE_GO", "")
 GOOD, NO, USAGE, CANNOT = 0, 1, 2, 3
 
 ORDER_PROTO = """
@@ -121,22 +123,22 @@ class Go(unittest.TestCase):
     """The same commands against protoactor-go; each dialect is a class below."""
     dialect = ""
 
+    @classmethod
+    def setUpClass(cls):
+        if not cls.dialect:
+            raise unittest.SkipTest("the dialects are below")
+        if not lib.go():
+            raise unittest.SkipTest(lib.MISSING_GO)
+        lib.build_peers()
+
     def setUp(self):
-        if not GO or not self.dialect:
-            self.skipTest("no Go compiler")
-        self.program = pathlib.Path(os.environ["TROUPE_PEERS"]) / f"peer_{self.dialect}"
-        sources = SOURCE / "tests" / "interop" / self.dialect
-        built = subprocess.run([GO, "build", "-o", self.program, "."], cwd=sources,
-                               capture_output=True, text=True)
-        if built.returncode:
-            self.skipTest("protoactor-go cannot be built: " + built.stderr[-500:])
-        self.peer = subprocess.Popen([self.program, "0"], text=True, stdin=subprocess.PIPE,
-                                     stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self.at = re.fullmatch("ready (.*)\n", self.peer.stdout.readline())[1]
+        self.peer = lib.Peer(self.dialect)
+        self.addCleanup(self.peer.kill)
+        self.peer.call("spawn", "echo", "echo")
+        self.at = self.peer.address
 
     def tearDown(self):
-        if hasattr(self, "peer"):
-            self.peer.communicate("quit\n", timeout=30)
+        self.assertEqual(self.peer.close(), 0)  # it did not end by itself
 
     def test_all(self):
         echo = "echo@" + self.at

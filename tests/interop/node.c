@@ -135,6 +135,26 @@ static void do_ask(char **words)
     send_on_errand(&errand);
 }
 
+/* ask-outside PID MS num:N: of a thread that is no worker, which waits for it. */
+static void do_ask_outside(char **words)
+{
+    struct number answer;
+    struct value value = value_parse(words[2]);
+    if (value.type != &number_type) {
+        say("error %s is not num:N", words[2]);
+        free(value.body);
+        return;
+    }
+    tr_err err = tr_ask(node.ctx, pid_of(words[0]), TR_INTO(number, &answer),
+                        (unsigned)strtoul(words[1], NULL, 10), number,
+                        .value = ((const struct number *)value.body)->value);
+    free(value.body);
+    if (err)
+        say("error %s", tr_strerror(err));
+    else
+        say("ok num:%" PRIu64, answer.value);
+}
+
 static void do_ask_with(char **words)
 {
     struct errand errand = {.what = 'h', .to = pid_of(words[1]), .value = value_parse(words[3])};
@@ -277,15 +297,25 @@ static const struct {
     int words;
     void (*run)(char **words);
 } commands[] = {
-    {"spawn", 2, do_spawn},       {"forwarder", 2, do_forwarder},
-    {"send", 2, do_send},         {"request", 2, do_request},
-    {"ask", 4, do_ask},           {"ask-with", 5, do_ask_with},
-    {"watch", 1, do_watch},       {"unwatch", 1, do_unwatch},
-    {"stop", 1, do_stop},         {"poison", 1, do_poison},
-    {"end", 3, do_end},           {"spawn-at", 5, do_spawn_at},
-    {"flood", 5, do_flood},       {"numbers", 2, do_numbers},
-    {"dead", 0, do_dead},         {"accounts", 0, do_accounts},
-    {"link", 1, do_link},         {"block", 1, do_block},
+    {"spawn", 2, do_spawn},
+    {"forwarder", 2, do_forwarder},
+    {"send", 2, do_send},
+    {"request", 2, do_request},
+    {"ask", 4, do_ask},
+    {"ask-with", 5, do_ask_with},
+    {"watch", 1, do_watch},
+    {"unwatch", 1, do_unwatch},
+    {"stop", 1, do_stop},
+    {"poison", 1, do_poison},
+    {"end", 3, do_end},
+    {"spawn-at", 5, do_spawn_at},
+    {"flood", 5, do_flood},
+    {"numbers", 2, do_numbers},
+    {"ask-outside", 3, do_ask_outside},
+    {"dead", 0, do_dead},
+    {"accounts", 0, do_accounts},
+    {"link", 1, do_link},
+    {"block", 1, do_block},
     {"shutdown", 1, do_shutdown},
 };
 

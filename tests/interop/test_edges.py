@@ -237,19 +237,26 @@ class Bytes(Raw):
 
 
 class Services(Raw):
+    def unary(self, method, request):
+        self.tool.call("raw", "unary", "u", self.node.address, f"/remote.Remoting/{method}",
+                       request.hex() or "-")
+
     def test_processes_are_listed(self):
-        for match, want in ((0, {"echo"}), (1, {"echo"})):
-            self.tool.call("raw", "unary", "l", self.node.address, "/remote.Remoting/ListProcesses",
-                           (proto.text(1, "echo") + proto.number(2, match)).hex())
-            found = {proto.first(one, 2).decode() for field, one in proto.read(self.received("l"))
-                     if field == 1}
+        for match, pattern, want in ((0, "e", {"echo", "driver"}), (0, "ech", {"echo"}),
+                                     (1, "echo", {"echo"}), (1, "ech", set())):
+            self.unary("ListProcesses", proto.text(1, pattern) + proto.number(2, match))
+            found = {proto.first(one, 2).decode()
+                     for field, one in proto.read(self.received("u")) if field == 1}
             self.assertEqual(found, want)
 
+    def test_regular_expressions_are_not_understood(self):
+        self.unary("ListProcesses", proto.text(1, ".*") + proto.number(2, 2))
+        self.tool.wait("raw-end u Unimplemented .*")
+
     def test_diagnostics_are_given(self):
-        self.tool.call("raw", "unary", "d", self.node.address,
-                       "/remote.Remoting/GetProcessDiagnostics",
-                       proto.data(1, proto.pid(self.node.address, "echo")).hex())
-        self.assertIn("echo", proto.first(self.received("d"), 1).decode())
+        for name, want in (("echo", "echo: alive"), ("nobody", "nobody: no such actor")):
+            self.unary("GetProcessDiagnostics", proto.data(1, proto.pid(self.node.address, name)))
+            self.assertTrue(proto.first(self.received("u"), 1).decode().startswith(want))
 
     def test_health_as_grpc_go_asks(self):
         self.tool.call("raw", "health", "h", self.node.address)

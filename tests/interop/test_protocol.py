@@ -2,6 +2,7 @@
 Every row of the protocol's tables, between nodes of the same dialect and between ours and both:
 `near` acts, `far` is acted upon.
 """
+import time
 import unittest
 
 import lib
@@ -64,6 +65,26 @@ class Rows:
 
     def test_a_request_to_nobody_is_a_dead_letter(self):
         self.assertEqual(self.ask(self.near, self.far.at("nobody"), "text:x"), "dead-letter")
+        if self.near_kind != "troupe":  # a plain message with a sender, answered the same way
+            self.near.call("request", self.far.at("nobody"), "text:x")
+            self.near.wait("got driver dead-letter .*")
+
+    def test_a_thread_outside_of_the_system_asks(self):
+        if self.near_kind != "troupe":
+            self.skipTest("only ours has such a call")
+        self.far.call("spawn", "echo", "echo")
+        answer = self.near.call("ask-outside", self.far.at("echo"), 10000, "num:77")
+        self.assertEqual(answer, "num:77")
+        answer = self.near.call("ask-outside", self.far.at("nobody"), 10000, "num:1", fails=True)
+        self.assertEqual(answer, "no such actor")
+
+    def test_the_dialect_is_found_out(self):
+        if self.near_kind != "troupe":
+            self.skipTest("Go nodes speak only one")
+        self.settle()
+        state, dialect, *_ = self.near.call("link", self.far.address).split()
+        self.assertEqual(state, "2")  # TR_LINK_UP
+        self.assertEqual(dialect, {"a": "1", "b": "2", "troupe": "2"}[self.far_kind])
 
     def test_an_answer_that_comes_too_late_does_no_harm(self):
         self.far.call("spawn", "echo", "echo")
@@ -82,6 +103,9 @@ class Rows:
         self.far.call("spawn", "quiet", "quiet")
         answer = self.ask(self.near, self.far.at("quiet"), "touch")
         self.assertEqual(answer, f"touched:{self.far.at('quiet')}")
+        if self.near_kind != "troupe":
+            self.near.call("request", self.far.at("quiet"), "touch")
+            self.near.wait(rf"got driver touched:quiet@{self.far.address} .*")
 
     def test_headers_cross(self):
         self.far.call("spawn", "headers", "headers")
@@ -173,14 +197,25 @@ class Rows:
     def test_a_node_that_leaves_ends_its_actors_for_watchers(self):
         self.far.call("spawn", "echo", "echo")
         self.watch("echo")
+        began = time.monotonic()
         self.far.call("shutdown", "graceful")
         self.near.wait(rf"terminated echo@{self.far.address} 1")
+        if self.near_kind == "troupe":
+            # A Go node waits ten seconds for those that do not half-close when it says it leaves.
+            self.assertLess(time.monotonic() - began, 8)
 
     def test_a_restarted_node_is_found_again(self):
+        self.restarted(lambda far: None)
+
+    def test_a_node_that_left_is_found_again(self):
+        self.restarted(lambda far: far.call("shutdown", "graceful"))
+
+    def restarted(self, leave):
         port = lib.free_port()
         far = self.peer(self.far_kind, "--listen", f"127.0.0.1:{port}")
         far.call("spawn", "echo", "echo")
         self.assertEqual(self.ask(self.near, far.at("echo"), "num:1"), "num:1")
+        leave(far)
         far.kill()
         again = self.peer(self.far_kind, "--listen", f"127.0.0.1:{port}")
         again.call("spawn", "echo", "echo")
