@@ -92,6 +92,10 @@ struct tr_remote_config {
     unsigned give_up_ms;     /* what is queued for a node that cannot be reached is given up after
                                 so long; 0: 5,000 */
     unsigned idle_ms;        /* a link with nothing to do for so long is closed; 0: 300,000 */
+    /* A link whose peer's host answers nothing for so long is lost, give or take a sixth of it, also
+     * when there is nothing to send; so is one whose peer takes nothing off our hands. 0: 120,000;
+     * 2,000 to 600,000. */
+    unsigned lost_ms;
 
     /* Bounds on what peers can make us hold. */
     size_t message_bytes;        /* most bytes of one incoming gRPC message; 0: 64 MiB */

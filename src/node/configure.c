@@ -24,6 +24,7 @@ static const struct setting settings[] = {
     {"backoff-ms-max", COUNT, AT(remote.backoff_ms_max)},
     {"give-up-ms", COUNT, AT(remote.give_up_ms)},
     {"idle-ms", COUNT, AT(remote.idle_ms)},
+    {"lost-ms", COUNT, AT(remote.lost_ms)},
     {"io-threads", COUNT, AT(remote.io_threads)},
     {"workers", COUNT, AT(system.workers)},
     {"memory-max", SIZE, AT(system.memory_max)},

@@ -23,7 +23,7 @@ struct tri_io_group;
 #define TRI_IO_PER_ADDRESS_MAX 4096u   /* accepted, from one address */
 #define TRI_IO_HANDSHAKE_MS 10000u     /* TCP, TLS and the first settings */
 #define TRI_IO_IDLE_MS 300000u         /* an accepted connection without calls is closed */
-#define TRI_IO_STALLED_MS 120000u      /* a peer that takes no byte of what we send is lost */
+#define TRI_IO_STALLED_MS 120000u /* a peer that takes no byte, or whose host is silent, is lost */
 /* Silence before a peer is pinged. Servers in Go end connections of clients that ping more than once
  * in five minutes. */
 #define TRI_IO_PING_CLIENTS_MS 30000u

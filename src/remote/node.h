@@ -19,6 +19,10 @@
 
 #define TRI_RECEIVE_PATH "/remote.Remoting/Receive"
 #define TRI_IO_THREADS_MAX 16u
+/* Silence after which a link is lost. The kernel sends its probes in whole seconds. */
+#define TRI_LOST_MS 120000u
+#define TRI_LOST_MS_MIN 2000u
+#define TRI_LOST_MS_MAX 600000u
 /* "$" and 11 digits: the id of a local actor without a name. */
 #define TRI_ID_SIZE_MAX TR_NAME_SIZE_MAX
 /* Stands for the call number 0 of a peer that waits all the same: a future has no number. */

@@ -180,6 +180,7 @@ static void fill_in(struct tr_remote_config *config)
     DEFAULT(backoff_ms_max, 10000);
     DEFAULT(give_up_ms, 5000);
     DEFAULT(idle_ms, 300000);
+    DEFAULT(lost_ms, TRI_LOST_MS);
     DEFAULT(message_bytes, (size_t)64 << 20);
     DEFAULT(links_max, 4096);
     DEFAULT(remote_pids_max, 1048576);
@@ -202,6 +203,9 @@ static tr_err check(const struct tr_remote_config *c, struct tr_error *error)
     if (c->io_threads > TRI_IO_THREADS_MAX)
         return tri_error_set(error, TR_EINVAL, 0, "io_threads is %u, want at most %u",
                              c->io_threads, TRI_IO_THREADS_MAX);
+    if (c->lost_ms < TRI_LOST_MS_MIN || c->lost_ms > TRI_LOST_MS_MAX)
+        return tri_error_set(error, TR_EINVAL, 0, "lost_ms is %u, want %u to %u", c->lost_ms,
+                             TRI_LOST_MS_MIN, TRI_LOST_MS_MAX);
     if (c->links_max > 1u << 20)
         return tri_error_set(error, TR_EINVAL, 0, "links_max is %u, want at most 1,048,576",
                              c->links_max);

@@ -73,7 +73,8 @@ static tr_err start_io(struct tr_remote *remote, const struct tr_remote_config *
                        struct tr_error *error)
 {
     struct tri_io_config io = {.threads = remote->io_count,
-                               .limits = {.message_max = remote->config.message_bytes},
+                               .limits = {.message_max = remote->config.message_bytes,
+                                          .stalled_ms = remote->config.lost_ms},
                                .tls = remote->tls,
                                .plaintext_anywhere = config->plaintext,
                                .acceptor = {tri_remote_accept, remote},

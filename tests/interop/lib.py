@@ -63,8 +63,10 @@ class Timeout(AssertionError):
 class Peer:
     """A node of its own process. Lines that are not answers to commands are events."""
 
-    def __init__(self, kind, *flags, env=None):
+    def __init__(self, kind, *flags, env=None, prefix=()):
+        """`prefix`: what runs the command, as `ip netns exec NAME`."""
         self.kind, self.flags, self.env = kind, [str(flag) for flag in flags], env
+        self.prefix = list(prefix)
         self.process, self.stopped = None, False
         self.start()
 
@@ -75,7 +77,7 @@ class Peer:
 
     def start(self):
         self.process = subprocess.Popen(
-            self.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+            self.prefix + self.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
             env=dict(os.environ, GOMAXPROCS="2", **(self.env or {})))
         self.answers, self.events = queue.Queue(), []
         self.news = threading.Condition()

@@ -370,6 +370,10 @@ static bool option(struct tr_remote_config *config, struct tr_remote_tls *tls, c
         config->give_up_ms = number;
     else if (strcmp(name, "--idle") == 0)
         config->idle_ms = number;
+    else if (strcmp(name, "--lost") == 0)
+        config->lost_ms = number;
+    else if (strcmp(name, "--plaintext") == 0)
+        config->plaintext = number != 0;
     else if (strcmp(name, "--queue") == 0)
         config->queue_bytes = number;
     else if (strcmp(name, "--message-bytes") == 0)
