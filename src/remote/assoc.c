@@ -59,30 +59,52 @@ static uint64_t backoff_ns(struct tri_assoc *a, const struct tri_assoc_config *c
     return ms * NS_PER_MS + (stretch ? tri_splitmix64(&a->chance) % stretch : 0);
 }
 
+static uint64_t patience_end(const struct tri_assoc *a, const struct tri_assoc_config *c)
+{
+    return a->wanted_since_ns ? a->wanted_since_ns + (uint64_t)c->give_up_ms * NS_PER_MS
+                              : UINT64_MAX;
+}
+
+/* The attempt has `ms` for what it does now; what waits for it may have less patience. */
+static void try_for(struct tri_assoc *a, const struct tri_assoc_config *c, uint64_t now_ns,
+                    uint32_t ms)
+{
+    uint64_t end = patience_end(a, c);
+    a->attempt_end_ns = now_ns + (uint64_t)ms * NS_PER_MS;
+    a->due_ns = end < a->attempt_end_ns ? end : a->attempt_end_ns;
+}
+
 static uint32_t dial(struct tri_assoc *a, const struct tri_assoc_config *c, uint64_t now_ns)
 {
     move(a, TRI_ASSOC_DIALLING);
-    due_in(a, now_ns, c->dial_ms);
+    try_for(a, c, now_ns, c->dial_ms);
     return TRI_ASSOC_DIAL;
 }
 
 static uint32_t give_up(struct tri_assoc *a)
 {
     move(a, TRI_ASSOC_IDLE);
-    a->failing_since_ns = 0;
+    a->wanted_since_ns = 0;
     a->due_ns = UINT64_MAX;
+    return TRI_ASSOC_GIVE_UP | TRI_ASSOC_DOWN;
+}
+
+/* Nobody waits for this attempt any more. It may still go well, so it goes on. */
+static uint32_t give_up_early(struct tri_assoc *a)
+{
+    a->wanted_since_ns = 0;
+    a->due_ns = a->attempt_end_ns;
     return TRI_ASSOC_GIVE_UP | TRI_ASSOC_DOWN;
 }
 
 /* Waits until it may dial, or until it has been in vain for too long. */
 static uint32_t wait(struct tri_assoc *a, const struct tri_assoc_config *c, uint64_t now_ns)
 {
-    uint64_t end = UINT64_MAX;
-    if (a->failing_since_ns) {
-        end = a->failing_since_ns + (uint64_t)c->give_up_ms * NS_PER_MS;
-        if (now_ns >= end)
-            return give_up(a);
-    }
+    if (!a->wanted_since_ns)
+        a->wanted_since_ns = now_ns; /* A new patience for what is queued now. */
+    uint64_t end = patience_end(a, c);
+    if (now_ns >= end)
+        return give_up(a);
     if (now_ns >= a->retry_ns)
         return dial(a, c, now_ns);
     move(a, TRI_ASSOC_WAITING);
@@ -101,6 +123,7 @@ static uint32_t hang_up(struct tri_assoc *a, const struct tri_assoc_config *c, u
 {
     move(a, TRI_ASSOC_CLOSING);
     a->wanted = false;
+    a->wanted_since_ns = 0;
     due_in(a, now_ns, c->close_ms);
     return actions;
 }
@@ -109,7 +132,7 @@ static uint32_t up(struct tri_assoc *a, uint32_t actions)
 {
     move(a, TRI_ASSOC_UP);
     a->attempts = 0;
-    a->failing_since_ns = 0;
+    a->wanted_since_ns = 0;
     a->retry_ns = 0;
     a->due_ns = UINT64_MAX;
     return actions | TRI_ASSOC_FLUSH;
@@ -125,13 +148,15 @@ static uint32_t shut(struct tri_assoc *a)
 /* No stream, one is wanted. */
 static uint32_t wanted(struct tri_assoc *a, const struct tri_assoc_config *c, uint64_t now_ns)
 {
-    if (a->state == TRI_ASSOC_IDLE) {
-        if (a->attempts && !a->failing_since_ns)
-            a->failing_since_ns = now_ns; /* A new patience for what is queued now. */
+    if (a->state == TRI_ASSOC_IDLE)
         return wait(a, c, now_ns);
-    }
     if (a->state == TRI_ASSOC_CLOSING)
         a->wanted = true;
+    if ((a->state == TRI_ASSOC_DIALLING || a->state == TRI_ASSOC_SHAKING) && !a->wanted_since_ns) {
+        uint64_t end = now_ns + (uint64_t)c->give_up_ms * NS_PER_MS;
+        a->wanted_since_ns = now_ns;
+        a->due_ns = end < a->attempt_end_ns ? end : a->attempt_end_ns;
+    }
     return a->state == TRI_ASSOC_UP ? TRI_ASSOC_FLUSH : 0;
 }
 
@@ -141,10 +166,12 @@ static uint32_t lost(struct tri_assoc *a, const struct tri_assoc_config *c, uint
     case TRI_ASSOC_DIALLING:
     case TRI_ASSOC_SHAKING:
     case TRI_ASSOC_PROBING:
-        if (!a->failing_since_ns)
-            a->failing_since_ns = now_ns;
         failed(a, c, now_ns);
-        return wait(a, c, now_ns);
+        if (a->wanted_since_ns)
+            return wait(a, c, now_ns);
+        move(a, TRI_ASSOC_IDLE);
+        a->due_ns = UINT64_MAX;
+        return 0;
     case TRI_ASSOC_UP:
         move(a, TRI_ASSOC_IDLE);
         failed(a, c, now_ns);
@@ -173,8 +200,11 @@ static uint32_t timer(struct tri_assoc *a, const struct tri_assoc_config *c, uin
         return wait(a, c, now_ns);
     case TRI_ASSOC_DIALLING:
     case TRI_ASSOC_SHAKING:
-    case TRI_ASSOC_CLOSING:
+        if (now_ns < a->attempt_end_ns)
+            return give_up_early(a);
         return TRI_ASSOC_CANCEL; /* LOST will come of it. */
+    case TRI_ASSOC_CLOSING:
+        return TRI_ASSOC_CANCEL;
     case TRI_ASSOC_PROBING:
         return up(a, TRI_ASSOC_ASSUME);
     default:
@@ -230,7 +260,7 @@ uint32_t tri_assoc_on(struct tri_assoc *a, const struct tri_assoc_config *c,
         if (a->state != TRI_ASSOC_DIALLING)
             return 0;
         move(a, TRI_ASSOC_SHAKING);
-        due_in(a, now_ns, c->shake_ms);
+        try_for(a, c, now_ns, c->shake_ms);
         return TRI_ASSOC_GREET;
     case TRI_ASSOC_ACCEPTED:
         return a->state == TRI_ASSOC_SHAKING ? up(a, 0) : 0;

@@ -15,8 +15,9 @@
  *
  * An association that is not used is IDLE and costs nothing. Once it is wanted it dials, again and
  * again with growing delays, until it is up or has been in vain for give_up_ms: then what is queued
- * is given up and it is IDLE, but does not dial again before the delay is over. tri_assoc_on()
- * checks every step against the table in assoc.c.
+ * is given up and it is IDLE, but does not dial again before the delay is over. An attempt that is
+ * under way by then goes on, for whoever comes next: to a host that says nothing it takes longer.
+ * tri_assoc_on() checks every step against the table in assoc.c.
  */
 #ifndef TROUPE_REMOTE_ASSOC_H
 #define TROUPE_REMOTE_ASSOC_H
@@ -84,13 +85,14 @@ struct tri_assoc_config {
 
 struct tri_assoc {
     enum tri_assoc_state state;
-    bool wanted;               /* while closing: dial again afterwards */
-    bool leaving;              /* while closing: it is for good */
-    uint32_t attempts;         /* failed in a row */
-    uint64_t failing_since_ns; /* 0: the last attempt did not fail */
-    uint64_t retry_ns;         /* do not dial before */
-    uint64_t due_ns;           /* when TIMER is to come; UINT64_MAX: never */
-    uint64_t chance;           /* of the jitter */
+    bool wanted;              /* while closing: dial again afterwards */
+    bool leaving;             /* while closing: it is for good */
+    uint32_t attempts;        /* failed in a row */
+    uint64_t wanted_since_ns; /* what is queued waits since then for a link; 0: nothing does */
+    uint64_t attempt_end_ns;  /* DIALLING, SHAKING: until then it may take */
+    uint64_t retry_ns;        /* do not dial before */
+    uint64_t due_ns;          /* when TIMER is to come; UINT64_MAX: never */
+    uint64_t chance;          /* of the jitter */
 };
 
 void tri_assoc_init(struct tri_assoc *assoc, uint64_t seed);

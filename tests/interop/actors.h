@@ -327,6 +327,7 @@ struct flood {
     tr_pid to;
     uint64_t source, next, end;
     uint64_t pause_us;
+    bool hard;
     char tag[64];
 };
 struct go_on {
@@ -341,7 +342,7 @@ static tr_err flood_init(tr_ctx *ctx, void *state, const void *arg)
     return TR_OK;
 }
 
-/* A few at a time, and no more than the link takes. */
+/* A few at a time, and no more than the link takes, unless it is `hard`. */
 static tr_err flood_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
 {
     struct flood *self = state;
@@ -350,7 +351,11 @@ static tr_err flood_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
     unsigned count = self->pause_us == 0 ? 100 : self->pause_us >= 1000 ? 1 : 1000 / self->pause_us;
     for (; count > 0 && self->next < self->end; count--) {
         struct number number = {self->source << 32 | self->next};
-        tr_err err = tr_try_send_(ctx, self->to, &number_type, &number, sizeof number);
+        tr_err err = TR_OK;
+        if (self->hard)
+            tr_send_copy_(ctx, self->to, &number_type, &number, sizeof number);
+        else
+            err = tr_try_send_(ctx, self->to, &number_type, &number, sizeof number);
         if (err == TR_EFULL) {
             (void)tr_after(ctx, 1, go_on);
             return TR_OK;

@@ -207,7 +207,8 @@ static void do_flood(char **words)
 {
     struct flood flood = {.to = pid_of(words[1]),
                           .source = strtoull(words[2], NULL, 10),
-                          .pause_us = strtoull(words[4], NULL, 10)};
+                          .pause_us = strtoull(words[4], NULL, 10),
+                          .hard = strcmp(words[4], "hard") == 0};
     uint64_t count;
     if (!answer_pid(flood.to, words[1]))
         return;

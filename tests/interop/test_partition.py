@@ -21,8 +21,8 @@ NOTICED_S = LOST_MS * 7 / 6000 + 1 + 3
 GIVE_UP_MS = 1000
 QUEUE = 1 << 20
 SANITIZED = os.environ.get("TROUPE_SANITIZED", "") != ""
-GROWTH_MAX = 24 << 20  # bytes: three links' queues, and what the allocator keeps
-FLOOD = 30000 if SANITIZED else 400000  # far more than the queues hold
+GROWTH_MAX = 64 << 20  # bytes: three queues, and each message of theirs once more as a dead letter
+FLOOD = 30000 if SANITIZED else 1000000  # far more than the queues hold
 KINDS = ("troupe", "a", "b")
 
 
@@ -149,18 +149,28 @@ class Partition(lib.Case):
         status = pathlib.Path(f"/proc/{self.near.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) << 10
 
-    def memory_is_bounded(self):
+    def memory_is_bounded(self, how):
         before = self.memory()
         for pair in self.out:
-            pair.begin(FLOOD)
+            pair.begin(FLOOD, "hard")
         for pair in self.out:
             pair.end()
         for far in self.far:
             queued = int(self.near.call("link", far.address).split()[4])
             self.assertLess(queued, FLOOD)
+            if how == netns.DROP:  # with resets each attempt to dial fails at once
+                self.assertGreater(int(self.near.call("link", far.address).split()[7]), 0)
         if not SANITIZED:  # which keep what was freed
             print(f"grown by {(self.memory() - before) >> 10} KiB", flush=True)
             self.assertLess(self.memory() - before, GROWTH_MAX)
+
+    def what_is_queued_is_given_up(self):
+        """Also while an attempt to dial, to which nobody says anything, goes on for longer."""
+        began = time.monotonic()
+        for far in self.far:
+            self.eventually(lambda f=far: int(self.near.call("link", f.address).split()[4]) == 0,
+                            "the end of what was queued")
+        self.assertLess(time.monotonic() - began, GIVE_UP_MS / 1000 + 2)
 
     def heals(self):
         self.net.heal()
@@ -195,14 +205,15 @@ class Partition(lib.Case):
 
     # ---- The tests ----
 
-    def play(self, **how):
+    def play(self, how=netns.DROP, both=True):
         self.warm_up()
         self.flow()
-        self.cut(**how)
+        self.cut(how=how, both=both)
         self.noticed(NOTICED_S)
         self.requests_end()
         self.others_do_not_notice()
-        self.memory_is_bounded()
+        self.memory_is_bounded(how)
+        self.what_is_queued_is_given_up()
         self.heals()
         self.accounted()
 

@@ -55,8 +55,9 @@ static void it_dials_when_wanted(void **state)
     (void)state;
     assert_state(TRI_ASSOC_IDLE);
     assert_int_equal(on(TRI_ASSOC_WANT), TRI_ASSOC_DIAL);
-    assert_int_equal(assoc.due_ns, now + 10000 * MS);
-    assert_int_equal(on(TRI_ASSOC_WANT), 0); /* Once is enough. */
+    assert_int_equal(assoc.attempt_end_ns, now + 10000 * MS);
+    assert_int_equal(assoc.due_ns, now + 5000 * MS); /* the patience of what is queued */
+    assert_int_equal(on(TRI_ASSOC_WANT), 0);         /* Once is enough. */
     assert_int_equal(on(TRI_ASSOC_OPENED), TRI_ASSOC_GREET);
     assert_int_equal(assoc.due_ns, now + 2000 * MS);
     assert_int_equal(on(TRI_ASSOC_ACCEPTED), TRI_ASSOC_FLUSH);
@@ -130,14 +131,52 @@ static void handshakes_have_deadlines(void **state)
 {
     (void)state;
     (void)on(TRI_ASSOC_WANT);
+    now = assoc.attempt_end_ns - 3000 * MS;
+    assert_int_equal(on(TRI_ASSOC_TIMER), TRI_ASSOC_GIVE_UP | TRI_ASSOC_DOWN);
+    assert_int_equal(on(TRI_ASSOC_WANT), 0);
+    now = assoc.due_ns;
     assert_int_equal(on(TRI_ASSOC_TIMER), TRI_ASSOC_CANCEL);
-    assert_int_equal(on(TRI_ASSOC_LOST), 0);
+    assert_int_equal(on(TRI_ASSOC_LOST), 0); /* The one that came last has patience left. */
     now = assoc.due_ns;
     assert_int_equal(on(TRI_ASSOC_TIMER), TRI_ASSOC_DIAL);
     (void)on(TRI_ASSOC_OPENED);
+    now = assoc.attempt_end_ns;
+    assert_int_equal(on(TRI_ASSOC_TIMER), TRI_ASSOC_CANCEL);
+    /* Five seconds are over for that one, too. */
+    assert_int_equal(on(TRI_ASSOC_LOST), TRI_ASSOC_GIVE_UP | TRI_ASSOC_DOWN);
+    assert_state(TRI_ASSOC_IDLE);
+}
+
+/* A host that says nothing at all: what is queued has its patience, the attempt its own. */
+static void a_long_attempt_outlives_what_it_was_for(void **state)
+{
+    (void)state;
+    (void)on(TRI_ASSOC_WANT);
+    uint64_t began = now;
+    now = assoc.due_ns;
+    assert_int_equal(now - began, 5000 * MS);
+    assert_int_equal(on(TRI_ASSOC_TIMER), TRI_ASSOC_GIVE_UP | TRI_ASSOC_DOWN);
+    assert_state(TRI_ASSOC_DIALLING);
+    assert_int_equal(assoc.due_ns, began + 10000 * MS);
+    /* Who comes now has a patience of its own; the attempt is not made any longer by it. */
+    now += 1000 * MS;
+    assert_int_equal(on(TRI_ASSOC_WANT), 0);
+    assert_int_equal(assoc.due_ns, began + 10000 * MS);
+    /* It may still go well. */
+    assert_int_equal(on(TRI_ASSOC_OPENED), TRI_ASSOC_GREET);
+    assert_int_equal(on(TRI_ASSOC_ACCEPTED), TRI_ASSOC_FLUSH);
+    assert_state(TRI_ASSOC_UP);
+    /* In vain, with nobody left: no further attempt. */
+    (void)on(TRI_ASSOC_LOST);
+    now = assoc.retry_ns;
+    assert_int_equal(on(TRI_ASSOC_WANT), TRI_ASSOC_DIAL);
+    now = assoc.due_ns;
+    assert_int_equal(on(TRI_ASSOC_TIMER), TRI_ASSOC_GIVE_UP | TRI_ASSOC_DOWN);
+    now = assoc.due_ns;
     assert_int_equal(on(TRI_ASSOC_TIMER), TRI_ASSOC_CANCEL);
     assert_int_equal(on(TRI_ASSOC_LOST), 0);
-    assert_state(TRI_ASSOC_WAITING);
+    assert_state(TRI_ASSOC_IDLE);
+    assert_int_equal(assoc.due_ns, UINT64_MAX);
 }
 
 static void a_lost_link_loses_what_was_queued(void **state)
@@ -244,6 +283,7 @@ int main(void)
         cmocka_unit_test_setup(delays_double_up_to_a_bound, set_up),
         cmocka_unit_test_setup(in_vain_for_too_long_is_given_up, set_up),
         cmocka_unit_test_setup(handshakes_have_deadlines, set_up),
+        cmocka_unit_test_setup(a_long_attempt_outlives_what_it_was_for, set_up),
         cmocka_unit_test_setup(a_lost_link_loses_what_was_queued, set_up),
         cmocka_unit_test_setup(a_peer_that_leaves_is_hung_up, set_up),
         cmocka_unit_test_setup(a_refusal_is_not_asked_again_soon, set_up),
