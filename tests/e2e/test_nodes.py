@@ -2,7 +2,6 @@
 at any instant, or away for a while, the others go on, and afterwards nothing is missing or twice.
 
 TROUPE_NODE_KILLS=N kills each role N times (`make kill-nodes`: 30)."""
-import collections
 import json
 import os
 import random
@@ -12,107 +11,12 @@ import subprocess
 import time
 
 import lib
-from nodes import PATIENCE, ROLES, Node, free_ports
+from nodes import DECIDES, KEEPS, ORDERS, PATIENCE, ROLES, SEED, TAKES, Node, Pipeline, free_ports
 
 KILLS = int(os.environ.get("TROUPE_NODE_KILLS", "1" if lib.SANITIZED else "2"))
-ORDERS = 300 if lib.SANITIZED else 3000
-SEED = ("--seed", 11)
-TAKES = ("--generate", ORDERS, *SEED, "--until-done")
-DECIDES = (*SEED, "--declines", 60, "--late", 3)
-KEEPS = ("--stock", 60 if lib.SANITIZED else 900)  # some orders are refunded
 
 
-class Nodes(lib.Case):
-    def setUp(self):
-        super().setUp()
-        addresses = {role: f"127.0.0.1:{port}" for role, port in zip(ROLES, free_ports(3))}
-        self.acknowledged = self.dir / "acknowledged"
-        self.notices = self.dir / "notices"
-        self.provider = self.dir / "provider"
-        self.nodes = {
-            "gateway": Node(self, "gateway", addresses, *TAKES, "--acknowledged",
-                            self.acknowledged),
-            "processing": Node(self, "processing", addresses, *DECIDES, "--provider",
-                               self.provider),
-            "ledger": Node(self, "ledger", addresses, *KEEPS, "--notices", self.notices),
-        }
-
-    def fresh(self):
-        for path in self.dir.glob("*"):
-            if not path.name.startswith("one"):
-                path.unlink()
-
-    def start_all(self):
-        for node in self.nodes.values():
-            node.start()
-
-    def finish(self, what="", gateway_ends=True):
-        """The gateway ends by itself, the others when they are asked to."""
-        reports = {"gateway": self.nodes["gateway"].end(None if gateway_ends else signal.SIGTERM)}
-        self.await_rest(what)
-        for role in ("processing", "ledger"):
-            reports[role] = self.nodes[role].end()
-        return reports
-
-    def await_rest(self, what):
-        """What the ledger has for the gateway, and a refund for processing, may be on its way
-        still when the gateway knows all; they are asked to end when it has arrived."""
-        end = time.monotonic() + PATIENCE
-        while any(not check["good"] for check in self.verify_nodes(want=None).values()):
-            self.assertLess(time.monotonic(), end, f"{what}: never at rest: "
-                            f"{[c for c in self.verify_nodes(None).values() if not c['good']]}")
-            time.sleep(0.02)
-
-    def verify_nodes(self, want=lib.GOOD):
-        done = self.orders("verify", "--db", self.nodes["ledger"].db, "--gateway",
-                           self.nodes["gateway"].db, "--processing", self.nodes["processing"].db,
-                           "--json", want=want)
-        return {check["check"]: check for check in json.loads(done.stdout)["checks"]}
-
-    def undisturbed(self):
-        """The books of one process, and how long three nodes take."""
-        one = self.dir / "one.db"
-        self.orders("run", "--generate", ORDERS, *DECIDES, *KEEPS, "--db", one, "--json",
-                    "--quiet")
-        began = time.monotonic()
-        self.start_all()
-        reports = self.finish()
-        return self.books(one), time.monotonic() - began, reports
-
-    def check(self, expected, what=""):
-        """Everything there is to know, from sources that do not know each other."""
-        ledger = self.nodes["ledger"].db
-        self.assertEqual(self.books(ledger), expected, what)
-        checks = self.verify_nodes()
-        self.assertGreater(len(checks), 40)
-        # What was acknowledged outside of all databases is in the books.
-        keys = {key for key, in self.query("SELECT key FROM orders", db=ledger)}
-        acknowledged = self.acknowledged.read_text().split()
-        self.assertLessEqual(set(acknowledged), keys, what)
-        self.assertEqual(len(acknowledged), len(set(acknowledged)), what)
-        # The provider's own books: each capture was asked for once, each refund is owed.
-        asked = collections.Counter(line.rsplit(" ", 1)[0]
-                                    for line in self.provider.read_text().splitlines())
-        captures = {line[8:] for line in asked if line.startswith("capture ")}
-        refunds = {line[7:] for line in asked if line.startswith("refund ")}
-        self.assertEqual({n for line, n in asked.items() if line.startswith("capture ")}, {1},
-                         what)
-        paid = {key for key, in self.query("SELECT key FROM orders WHERE id IN (SELECT order_id"
-                                           " FROM entries WHERE account = 0 AND amount > 0)",
-                                           db=ledger)}
-        declined = {key for key, in self.query("SELECT key FROM orders WHERE reason = 2",
-                                               db=ledger)}
-        self.assertEqual(captures, paid | declined, what)
-        self.assertEqual(refunds, {key for key, in self.query(
-            "SELECT key FROM orders WHERE state = 2", db=ledger)}, what)
-        # Customers were told, at least once, and the same each time.
-        states = ("fulfilled", "rejected", "refunded", "parked")
-        told = {tuple(line.split()) for line in self.notices.read_text().splitlines()
-                if len(line.split()) == 2}
-        owed = {(key, states[state]) for key, state in
-                self.query("SELECT key, state FROM orders", db=ledger)}
-        self.assertEqual(owed - told, set(), what)
-
+class Nodes(Pipeline):
     def test_three_nodes_make_the_books_of_one_process(self):
         expected, _, reports = self.undisturbed()
         self.check(expected)
@@ -206,19 +110,6 @@ class Nodes(lib.Case):
             self.nodes[role].start()
         self.finish()
         self.check(expected)
-
-    def count(self, role, sql):
-        """A number out of a node's database while it runs; 0 before there are tables."""
-        try:
-            return self.query(sql, db=self.nodes[role].db)[0][0]
-        except sqlite3.OperationalError:
-            return 0
-
-    def await_count(self, role, sql, want):
-        end = time.monotonic() + PATIENCE
-        while (count := self.count(role, sql)) != want:
-            self.assertLess(time.monotonic(), end, f"{role}: {sql} is {count}, not {want}")
-            time.sleep(0.02)
 
     def test_without_processing_the_gateway_accepts(self):
         gateway, processing, ledger = (self.nodes[role] for role in ROLES)
@@ -415,6 +306,7 @@ class Nodes(lib.Case):
                 (("--role", "gateway", "--peer", "bank=h:1"), "--peer names 'bank'"),
                 (("--role", "gateway", "--peer", "gateway=h:1"), "this node is that itself"),
                 (("--role", "gateway", *peer, *peer), "--peer processing is given twice"),
+                (("--role", "gateway", *peer, "--tls-cert", "x"), "belong together"),
                 (("--role", "ledger", "--generate", "5"), "are for the gateway"),
                 (("--role", "gateway", "--stock", "5"), "are for the ledger"),
                 (("--role", "ledger", "--late", "5"), "are for processing"),

@@ -9,10 +9,13 @@ time, memory has its bound, and when the network is whole again so is all the re
 import os
 import pathlib
 import re
+import sys
 import time
 
 import lib
-import netns
+
+sys.path.append(str(lib.HERE.parent / "lib"))
+import netns  # noqa: E402
 
 PORT = 7000
 LOST_MS = 3000

@@ -16,7 +16,7 @@ static void settings_come_from_texts(void **state)
         {"queue-bytes", "64k"},    {"batch-bytes", "100000"}, {"memory-max", "2m"},
         {"workers", "3"},          {"io-threads", "2"},       {"overflow", "drop-newest"},
         {"backoff-ms-min", "1"},   {"backoff-ms-max", "2"},   {"give-up-ms", "3"},
-        {"idle-ms", "4"},          {"stop-ms", "5"}};
+        {"idle-ms", "4"},          {"stop-ms", "5"},          {"lost-ms", "6000"}};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_int_equal(tr_node_configure(&config, good[i][0], good[i][1], &error), TR_OK);
     assert_string_equal(config.remote.listen, "127.0.0.1:7");
@@ -30,6 +30,7 @@ static void settings_come_from_texts(void **state)
     assert_int_equal(config.remote.overflow, TR_DROP_NEWEST);
     assert_int_equal(config.remote.backoff_ms_min, 1);
     assert_int_equal(config.remote.idle_ms, 4);
+    assert_int_equal(config.remote.lost_ms, 6000);
     assert_int_equal(config.stop_ms, 5);
     static const char *const bad[][3] = {{"listne", "x", "there is no setting 'listne'"},
                                          {"plaintext", "1", "plaintext is '1', want yes or no"},
