@@ -1,5 +1,5 @@
 /*
- * 09_contained.c - an actor whose bug ends the actor, not the process.
+ * 12_contained.c - an actor whose bug ends the actor, not the process.
  *
  * The changer has a rate while it is open. Nobody thought of customers who come later. It is
  * contained: the fault is its failure, its supervisor restarts it, and everybody else goes on.
