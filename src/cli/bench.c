@@ -74,7 +74,6 @@ struct bench {
 
 struct source {
     struct bench *bench;
-    unsigned number;
     unsigned under_way;
     tr_pid sink;
 };
@@ -87,11 +86,7 @@ TR_TYPE(source_done);
 
 static tr_err source_init(tr_ctx *ctx, void *state, const void *arg)
 {
-    struct source *s = state;
-    char id[32];
-    memcpy(s, arg, sizeof *s);
-    snprintf(id, sizeof id, "bench-%u", s->number);
-    s->sink = tr_remote_pid(ctx, s->bench->address, id);
+    memcpy(state, arg, sizeof(struct source));
     tr_send(ctx, tr_self(ctx), begin_bench);
     return TR_OK;
 }
@@ -141,19 +136,32 @@ static const struct tr_actor source_actor = {.name = "bench-source",
                                              .init = source_init,
                                              .receive = source_receive};
 
-static tr_err play(tr_ctx *ctx, struct bench *bench, struct phase phase)
+/* The end of it all. A failure of the bench's actor would begin it anew instead. */
+static void cannot(struct bench *bench, const char *id, tr_err err)
+{
+    fprintf(stderr, "troupe: %s%s%s: %s\n", id, *id ? "@" : "", bench->address, tr_strerror(err));
+    bench->exit_code = EXIT_CANNOT;
+    tr_node_quit(bench->node);
+}
+
+static void play(tr_ctx *ctx, struct bench *bench, struct phase phase)
 {
     bench->began_ns = now_ns();
     bench->phase = phase;
     bench->phase.until_ns = bench->began_ns + (uint64_t)bench->options->seconds * 1000000000u;
     bench->ended = 0;
     for (unsigned i = 0; i < phase.pairs; i++) {
-        const struct source arg = {.bench = bench, .number = i};
-        tr_pid pid = tr_spawn(ctx, &source_actor, .arg = &arg);
-        if (tr_pid_is_nobody(pid))
-            return tr_pid_err(pid);
+        char id[32];
+        snprintf(id, sizeof id, "bench-%u", i);
+        const struct source arg = {.bench = bench, .sink = tr_remote_pid(ctx, bench->address, id)};
+        tr_pid pid = arg.sink;
+        if (!tr_pid_is_nobody(pid))
+            pid = tr_spawn(ctx, &source_actor, .arg = &arg);
+        if (tr_pid_is_nobody(pid)) {
+            cannot(bench, id, tr_pid_err(pid));
+            return;
+        }
     }
-    return TR_OK;
 }
 
 static void report(const struct bench *bench)
@@ -175,17 +183,18 @@ static tr_err bench_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
     struct bench *bench = *(struct bench **)state;
     const struct options *o = bench->options;
     const struct source_done *done = tr_as(msg, source_done);
-    if (tr_as(msg, begin_bench))
-        return play(ctx, bench, (struct phase){.size = o->size, .pairs = o->pairs});
-    if (!done)
+    if (tr_as(msg, begin_bench)) {
+        play(ctx, bench, (struct phase){.size = o->size, .pairs = o->pairs});
+    } else if (!done) {
         return tr_unhandled(ctx);
-    if (done->err) {
-        fprintf(stderr, "troupe: %s: %s\n", bench->address, tr_strerror(done->err));
-        tr_node_quit(bench->node);
+    } else if (done->err) {
+        cannot(bench, "", done->err);
     } else if (++bench->ended == bench->phase.pairs) {
         report(bench);
-        if (!bench->phase.alone)
-            return play(ctx, bench, (struct phase){.pairs = 1, .alone = true});
+        if (!bench->phase.alone) {
+            play(ctx, bench, (struct phase){.pairs = 1, .alone = true});
+            return TR_OK;
+        }
         bench->exit_code = EXIT_GOOD;
         tr_node_quit(bench->node);
     }

@@ -70,6 +70,12 @@ class Words(unittest.TestCase):
         self.assertIn("cannot be reached", run("ping", "127.0.0.1:1", "--timeout", "300",
                                                want=CANNOT))
 
+    def test_bench_ends_when_it_cannot_begin(self):
+        text = run("bench", "remote", "127.0.0.1:99999", want=CANNOT)
+        self.assertIn("bench-0@127.0.0.1:99999: invalid argument", text)
+        self.assertEqual(text.count("\n"), 1, text)  # once, not again and again
+        self.assertIn("cannot be reached", run("bench", "remote", "127.0.0.1:1", want=CANNOT))
+
     def test_plaintext_stays_here(self):
         self.assertIn("plaintext", run("ping", "127.0.0.1:1", "--listen", "0.0.0.0:0", want=CANNOT))
 
