@@ -231,7 +231,7 @@ static inline void check_accounts(struct node *node, bool stopped)
 static inline void stop_node(struct node *node)
 {
     assert_int_equal(tr_remote_stop(node->remote, 5000), TR_OK);
-    assert_int_equal(tr_system_stop(node->sys, 5000), TR_OK);
+    assert_int_equal(tr_system_stop(node->sys, 30000), TR_OK);
     check_accounts(node, true);
     tr_system_destroy(node->sys);
 }

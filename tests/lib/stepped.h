@@ -76,7 +76,7 @@ static inline int set_up(void **state)
 static inline int tear_down(void **state)
 {
     (void)state;
-    tr_err err = tr_system_stop(sys, 1000);
+    tr_err err = tr_system_stop(sys, 30000);
     struct tr_accounts a;
     tr_system_accounts(sys, &a);
     tr_system_destroy(sys);

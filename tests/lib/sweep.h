@@ -44,7 +44,7 @@ static void end(void)
 {
     struct tr_accounts a;
     struct tr_stats s;
-    assert_int_equal(tr_system_stop(sys, 1000), TR_OK);
+    assert_int_equal(tr_system_stop(sys, 30000), TR_OK);
     tr_system_accounts(sys, &a);
     tr_system_stats(sys, &s);
     assert_true(tr_accounts_balance(&a));

@@ -199,6 +199,11 @@ static inline void begin_with(struct tri_io_config server_config,
                               struct tri_io_config client_config)
 {
     struct tr_error error;
+    /* A busy machine may take long; who tests that limit gives it. */
+    if (!server_config.limits.handshake_ms)
+        server_config.limits.handshake_ms = 60000;
+    if (!client_config.limits.handshake_ms)
+        client_config.limits.handshake_ms = 60000;
     memset(accepted, 0, sizeof accepted);
     memset(dialled, 0, sizeof dialled);
     memset(&accepts_like, 0, sizeof accepts_like);

@@ -134,7 +134,7 @@ static void pools_lose_nothing(void **state)
             assert_true(sum >= JOBS);
         else
             assert_int_equal(sum, JOBS);
-        assert_int_equal(tr_system_stop(sys, 5000), TR_OK);
+        assert_int_equal(tr_system_stop(sys, 30000), TR_OK);
         struct tr_accounts a;
         tr_system_accounts(sys, &a);
         assert_true(tr_accounts_balance(&a));
@@ -208,7 +208,7 @@ static void linked_pairs_fail_each_other_and_come_back(void **state)
         tr_send(root, halves[2 * i], trip, .round = ROUNDS);
     tr_system_run(sys);
     assert_int_equal(tri_load(&failed, TRI_RELAXED), PAIRS);
-    assert_int_equal(tr_system_stop(sys, 5000), TR_OK);
+    assert_int_equal(tr_system_stop(sys, 30000), TR_OK);
     struct tr_accounts a;
     tr_system_accounts(sys, &a);
     assert_true(tr_accounts_balance(&a));
@@ -258,7 +258,7 @@ static void middleware_sees_every_message_on_all_workers(void **state)
     /* To the source, the router and the worker. */
     assert_int_equal(tri_load(&shown_sends, TRI_RELAXED), 3 * JOBS);
     assert_int_equal(tri_load(&shown_receives, TRI_RELAXED), 3 * JOBS);
-    assert_int_equal(tr_system_stop(sys, 5000), TR_OK);
+    assert_int_equal(tr_system_stop(sys, 30000), TR_OK);
     struct tr_accounts a;
     tr_system_accounts(sys, &a);
     assert_true(tr_accounts_balance(&a));

@@ -118,7 +118,7 @@ static void cells_come_and_go_under_stale_mail(void **state)
     assert_int_equal(accounts.accepted,
                      accounts.processed + accounts.dropped + dead + accounts.queued);
     assert_true(dead > 0);
-    assert_int_equal(tr_system_stop(sys, 5000), TR_OK);
+    assert_int_equal(tr_system_stop(sys, 30000), TR_OK);
     tr_system_destroy(sys);
 }
 

@@ -234,7 +234,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    tr_err err = tr_system_stop(f->sys, 1000);
+    tr_err err = tr_system_stop(f->sys, 30000);
     struct tr_accounts a;
     struct tr_stats s;
     tr_system_accounts(f->sys, &a);
@@ -432,7 +432,7 @@ static void what_nobody_handles_is_a_dead_letter(void **state)
     assert_true(acc.dead[TR_DEAD_NO_ACTOR] == 1);
     assert_int_equal(tr_try_send(f->root, TR_NOBODY, note, .value = 1), TR_ENOACTOR);
     struct value v;
-    assert_int_equal(tr_ask(f->root, a, TR_INTO(value, &v), 20, tr_actor_failed), TR_EUNHANDLED);
+    assert_int_equal(tr_ask(f->root, a, TR_INTO(value, &v), 20000, tr_actor_failed), TR_EUNHANDLED);
 }
 
 static void a_bounded_mailbox_refuses(void **state)

@@ -204,7 +204,7 @@ static void finish(tr_system *sys)
     tr_system_run(sys);
     tr_system_accounts(sys, &accounts);
     CHECK(tr_accounts_balance(&accounts));
-    CHECK(tr_system_stop(sys, 5000) == TR_OK);
+    CHECK(tr_system_stop(sys, 30000) == TR_OK);
     tr_system_destroy(sys);
 }
 

@@ -81,7 +81,7 @@ static void a_counter_counts_and_restarts_at_zero(void **state)
     err = tr_ask(root, counter, TR_INTO(counter_value, &total), 1000, counter_get);
     assert_int_equal(err, TR_OK);
     assert_int_equal(total.value, 7);
-    assert_int_equal(tr_system_stop(sys, 1000), TR_OK);
+    assert_int_equal(tr_system_stop(sys, 30000), TR_OK);
     tr_system_destroy(sys);
 }
 
@@ -401,7 +401,7 @@ static void an_order_takes_every_path(void **state)
     assert_int_equal(world.cancelled, 3);
     assert_int_equal(world.released, 3);
     assert_int_equal(world.notified, 5);
-    assert_int_equal(tr_system_stop(sys, 5000), TR_OK);
+    assert_int_equal(tr_system_stop(sys, 30000), TR_OK);
     struct tr_accounts a;
     tr_system_accounts(sys, &a);
     assert_true(tr_accounts_balance(&a));

@@ -145,7 +145,7 @@ static void start(size_t memory_max)
 static void end(void)
 {
     struct tr_accounts a;
-    assert_int_equal(tr_system_stop(sys, 1000), TR_OK);
+    assert_int_equal(tr_system_stop(sys, 30000), TR_OK);
     tr_system_accounts(sys, &a);
     assert_true(tr_accounts_balance(&a) && a.queued == 0);
     tr_system_destroy(sys);

@@ -370,7 +370,7 @@ static void sends_can_be_dropped_redirected_and_not_doubled(void **state)
     /* Who waits for an answer to a dropped question is told. */
     struct answer answer;
     act.drop = &question_type;
-    assert_int_equal(tr_ask(root, b, TR_INTO(answer, &answer), 10, question), TR_EDENIED);
+    assert_int_equal(tr_ask(root, b, TR_INTO(answer, &answer), 20000, question), TR_EDENIED);
     assert_trace("->question ->tr_request_failed");
 }
 

@@ -135,7 +135,7 @@ static void a_stepped_system_drops_what_was_not_stepped(void **state)
     assert_int_equal(tr_system_step(sys, 1), 1);
     uint32_t before = tri_load(&done_count, TRI_SEQ_CST);
     assert_true(before <= 4);
-    assert_int_equal(tr_system_stop(sys, 1000), TR_OK); /* Works off what there is. */
+    assert_int_equal(tr_system_stop(sys, 30000), TR_OK); /* Works off what there is. */
     assert_int_equal(tri_load(&done_count, TRI_SEQ_CST), 6);
     trace_size = 0;
     trace[0] = '\0';

@@ -156,7 +156,7 @@ static struct tr_accounts accounts_of(tr_system *sys)
 
 static void finish(tr_system *sys)
 {
-    assert_int_equal(tr_system_stop(sys, 1000), TR_OK);
+    assert_int_equal(tr_system_stop(sys, 30000), TR_OK);
     struct tr_accounts accounts = accounts_of(sys);
     assert_int_equal(accounts.queued, 0);
     tr_system_destroy(sys);

@@ -338,7 +338,7 @@ static void asking_ends_with_the_system(void **state)
     struct item answer = {.n = 9};
     (void)state;
     tr_pid a = doer();
-    assert_int_equal(tr_system_stop(sys, 1000), TR_OK);
+    assert_int_equal(tr_system_stop(sys, 30000), TR_OK);
     assert_int_equal(ASK(a, 10, answer_item), TR_ECLOSING);
     assert_int_equal(answer.n, 9);
 }

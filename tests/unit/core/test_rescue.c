@@ -132,7 +132,7 @@ static void finish(tr_system *sys)
     do { /* The monitor may just find that a spare which it was about to send is not needed. */
         tr_system_stats(sys, &stats);
     } while (stats.workers_parked != stats.workers);
-    CHECK(tr_system_stop(sys, 5000) == TR_OK);
+    CHECK(tr_system_stop(sys, 30000) == TR_OK);
     tr_system_destroy(sys);
 }
 

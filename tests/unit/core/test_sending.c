@@ -210,8 +210,8 @@ static void a_closed_system_takes_nothing(void **state)
 {
     (void)state;
     tr_pid a = doer();
-    assert_int_equal(tr_system_stop(sys, 1000), TR_OK);
-    assert_int_equal(tr_system_stop(sys, 1000), TR_OK); /* Once is enough. */
+    assert_int_equal(tr_system_stop(sys, 30000), TR_OK);
+    assert_int_equal(tr_system_stop(sys, 30000), TR_OK); /* Once is enough. */
     tr_send(root, a, item, .n = 1);
     tr_poison(root, a);
     assert_int_equal(tr_try_send(root, a, item, .n = 2), TR_ECLOSING);

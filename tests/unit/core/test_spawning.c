@@ -165,7 +165,7 @@ static void a_full_table_refuses_actors_and_asking(void **state)
     assert_int_equal(tr_pid_err(pid), TR_EFULL);
     assert_int_equal(error.code, TR_EFULL);
     assert_true(count >= 290 && count < 1000);
-    assert_int_equal(tr_ask(root, first, TR_INTO(item, &answer), 10, item, .n = 1), TR_EFULL);
+    assert_int_equal(tr_ask(root, first, TR_INTO(item, &answer), 20000, item, .n = 1), TR_EFULL);
     assert_int_equal(tr_pid_err(tr_spawn(root, &doer_actor, .pool = 2)), TR_EFULL);
     run();
     stop(last);

@@ -434,7 +434,7 @@ static void what_a_lost_link_had_is_accounted_for(void **state)
     assert_int_equal(accounts.unknown, link.unknown);
     assert_true(accounts.dead[TR_DEAD_LINK] + accounts.unknown > 0);
     stop_node(&a);
-    assert_int_equal(tr_system_stop(b.sys, 5000), TR_OK);
+    assert_int_equal(tr_system_stop(b.sys, 30000), TR_OK);
     check_accounts(&b, true);
     tr_system_destroy(b.sys);
 }

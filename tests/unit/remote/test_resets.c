@@ -143,7 +143,7 @@ static void resets_are_accounted_for(void **state)
     }
     struct tr_accounts accounts;
     assert_int_equal(tr_remote_stop(a.remote, 5000), TR_OK); /* Writes what is queued. */
-    assert_int_equal(tr_system_stop(a.sys, 5000), TR_OK);
+    assert_int_equal(tr_system_stop(a.sys, 30000), TR_OK);
     tr_system_accounts(a.sys, &accounts);
     check_accounts(&a, true);
     tr_system_destroy(a.sys);
