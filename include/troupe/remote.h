@@ -44,6 +44,25 @@ struct tr_remote_kind {
     struct tr_spawn_args args; /* borrowed as for tr_spawn(); `name` is not used */
 };
 
+/*
+ * An actor of another node that peers may reach through this one, as if it were ours. Nodes that
+ * cannot talk to each other can that way, above all those of the two dialects of protoactor-go.
+ *
+ *     {"ledger", "ledger@10.0.0.7:8090"}    the actor `ledger` here stands for that one
+ *     {"b/", "10.0.0.7:8090"}               `b/NAME` here stands for NAME there, for every NAME
+ *
+ * Messages pass unread, types that this node does not know as well. Each side knows the actors of
+ * the other by names of this node only, so answers, watches, stops and failures find their way back
+ * as they found it there; PIDs within messages of the user's are not rewritten. Actors of our own
+ * come before routes of the same name, exact names before others, and long ones before short ones.
+ * The address must be the one that the other node gives itself.
+ */
+struct tr_remote_route {
+    const char *name;         /* "$…" and "/…" are not possible */
+    const char *to;           /* "id@host:port"; "host:port" if the name ends in '/' */
+    const char *const *types; /* NULL-terminated names of message types that may pass; NULL: all */
+};
+
 /* What peers may do to our actors besides sending messages. */
 #define TR_REMOTE_WATCH 1u /* be told when one ends */
 #define TR_REMOTE_STOP 2u  /* Stop and PoisonPill */
@@ -75,6 +94,7 @@ struct tr_remote_config {
     const struct tr_type *const *types_refused; /* of these, what may only go out */
     const struct tr_remote_kind *kinds;         /* ends with kind NULL */
     const struct tr_remote_peer *peers;         /* ends with address NULL: known dialects */
+    const struct tr_remote_route *routes;       /* ends with name NULL; at most 1,024 */
     /* Addresses that we dial and that may connect, NULL-terminated: "host:port", "host:*", or a
      * name of a certificate. NULL: all. */
     const char *const *peers_allowed;
@@ -224,6 +244,7 @@ struct tr_link_stats {
     uint64_t unknown;      /* written to a link that broke */
     uint64_t rejected;     /* incoming messages not taken: type, peer or limit */
     uint64_t connects;     /* handshakes done */
+    uint64_t forwarded;    /* messages of other nodes taken on for this one (routes) */
 };
 
 /* Fills in up to `count_max` links; how many there are. */

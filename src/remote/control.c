@@ -1,6 +1,7 @@
 /* What arrives and is not one of the user's messages: remote/inbound.h. */
 #include "core/request.h"
 #include "remote/activator.h"
+#include "remote/bridge.h"
 #include "remote/far.h"
 #include "remote/inbound.h"
 
@@ -43,8 +44,8 @@ static void give_answer(const struct tri_arrival *a, const struct tr_type *type,
     tr_pid from = tri_pid_remote(a->from) ? a->from : tri_far_future(a->link, ctx);
     if (tr_pid_is_nobody(a->to))
         return; /* Whoever asked has ended: nobody has lost anything. */
-    tri_send_from(ctx, a->to, from, type, body, a->in->target_request_id,
-                  a->in->target_request_id ? TRI_BLOCK_REPLY : 0);
+    uint64_t call = tri_arrival_answers(a);
+    tri_send_from(ctx, a->to, from, type, body, call, call ? TRI_BLOCK_REPLY : 0);
 }
 
 /* The PID that a message is about, if it is known here; nobody otherwise. */
@@ -83,7 +84,8 @@ static void on_watch(const struct tri_arrival *a, bool watch)
         return;
     }
     tr_pid far = watch ? tri_far_get(home, ctx, watcher.id, false) : tri_far_find(home, watcher.id);
-    if (tr_pid_is_nobody(far)) {
+    if (tr_pid_is_nobody(far) ||
+        (tri_pid_remote(a->to) && !tri_bridge_can_tell(a->io->remote, a->to, far))) {
         tri_fetch_add(&a->link->rejected, 1u, TRI_RELAXED);
         return;
     }
@@ -193,7 +195,7 @@ static void on_touched(const struct tri_arrival *a)
 static void on_dead_letter(const struct tri_arrival *a)
 {
     struct tri_wire_pid target;
-    struct tr_request_failed failed = {.call = a->in->target_request_id, .reason = TR_ENOACTOR};
+    struct tr_request_failed failed = {.call = tri_arrival_answers(a), .reason = TR_ENOACTOR};
     if (tri_parse_one_pid(a->in->payload, a->in->payload_size, &target))
         return;
     if (tri_name_equal(a->in->target->pid.id, TRI_NAME(TRI_WATCH_ID))) {
@@ -201,8 +203,9 @@ static void on_dead_letter(const struct tri_arrival *a)
         return;
     }
     failed.to = known_pid(a, &target, false);
-    /* Without a number it is about a plain message, which the peer has accounted for. */
-    if (failed.call)
+    /* Without a number it is about a plain message, which the peer has accounted for; other nodes
+     * want to know all the same. */
+    if (failed.call || tri_pid_remote(a->to))
         give_answer(a, &tr_request_failed_type, &failed);
 }
 
@@ -213,6 +216,10 @@ static void on_spawn_request(const struct tri_arrival *a)
     struct tri_actor_pid_request in;
     struct tri_spawn_request request = {0};
     struct tri_name id = a->in->target->pid.id;
+    if (tri_pid_remote(a->to) && allowed(a, TR_REMOTE_SPAWN)) {
+        (void)tri_bridge_pass(a, false);
+        return;
+    }
     request.dotnet = tri_name_equal(id, TRI_NAME("$activator"));
     bool ours = request.dotnet || tri_name_equal(id, TRI_NAME("activator"));
     if (!ours || !allowed(a, TR_REMOTE_SPAWN) || tr_pid_is_nobody(a->from) ||
@@ -244,6 +251,11 @@ static void on_spawn_answer(const struct tri_arrival *a)
                                         .status = in.status};
     if (in.has_pid)
         spawned.pid = known_pid(a, &in.pid, true);
+    if (tri_pid_remote(a->to)) { /* It has asked through us. */
+        struct tri_spawn_answer answer = {.pid = spawned.pid, .status = in.status};
+        give_answer(a, &tri_spawn_answer_type, &answer);
+        return;
+    }
     give_answer(a, &tr_remote_spawned_type, &spawned);
 }
 

@@ -5,6 +5,7 @@
 #include "core/headers.h"
 #include "core/request.h"
 #include "remote/activator.h"
+#include "remote/bridge.h"
 
 /* Encodings of what this library says by itself: two ids, two addresses. */
 #define PAYLOAD_MAX (4u * (TR_NAME_SIZE_MAX + 1) + 64u)
@@ -28,7 +29,8 @@ static struct tri_wire_pid wire_pid(struct tri_far *far, struct tr_ctx *ctx, tr_
         return (struct tri_wire_pid){0};
     if (!tri_pid_remote(pid))
         size = tri_id_of(ctx, pid, text);
-    else if (tri_far_name(remote, pid, text, &size, &home))
+    else if (tri_far_name(remote, pid, text, &size, &home) &&
+             !tri_bridge_rename(far->link, home, text, &size))
         address = tri_name(home->address);
     return (struct tri_wire_pid){address, {text, size}, 0};
 }
@@ -209,6 +211,9 @@ static __attribute__((noinline)) void deliver_odd(struct tri_far *far, struct tr
         out.body_size = tri_block_size(holder);
         out.must |= (block->type->flags & (TR_TYPE_CONTROL | TR_TYPE_DURABLE)) != 0;
         out.route = far->id_size ? &far->route : NULL;
+    } else if (block->type == &tri_passing_type) {
+        tri_bridge_unpack(body, tri_block_size(holder), &out);
+        tri_fetch_add(&far->link->forwarded, 1u, TRI_RELAXED); /* A figure. */
     } else {
         struct tri_writer writer = {.at = payload, .end = payload + sizeof payload};
         if (!translate(far, ctx, block, body, &out, &writer) || writer.failed) {
@@ -308,7 +313,7 @@ static void tell_all(struct tr_ctx *ctx, struct tri_cold *cold, tr_err reason)
     tri_pids_fini(&cold->probers);
 }
 
-/* A local actor that it watched has ended. */
+/* An actor that it watched, here or through us, has ended. */
 static void on_down(struct tri_far *far, struct tr_ctx *ctx, tr_pid who, tr_err reason)
 {
     struct tri_watched *gone = NULL;
@@ -326,8 +331,12 @@ static void on_down(struct tri_far *far, struct tr_ctx *ctx, tr_pid who, tr_err 
         return; /* It no longer wants to know, or the link was lost. */
     struct tri_name self = {far->id, far->id_size};
     struct tri_name id = {gone->id, gone->id_size};
-    tri_link_terminated(far->link, ctx, self, id,
-                        reason == TR_ENOACTOR ? TRI_TERMINATED_NOT_FOUND : TRI_TERMINATED_STOPPED);
+    enum tri_terminated_why why = TRI_TERMINATED_STOPPED;
+    if (reason == TR_ENOACTOR)
+        why = TRI_TERMINATED_NOT_FOUND;
+    else if (reason == TR_EPEER && tri_pid_remote(who))
+        why = TRI_TERMINATED_ADDRESS; /* It was watched through us. */
+    tri_link_terminated(far->link, ctx, self, id, why);
     tri_free(gone);
 }
 

@@ -13,7 +13,7 @@
 #include "core/cold.h"
 #include "remote/link.h"
 
-/* A local actor that it watches, and the id by which it knows it. */
+/* An actor here, or behind a route of ours, that it watches, and the id by which it knows it. */
 struct tri_watched {
     struct tri_watched *next;
     tr_pid pid;
@@ -53,6 +53,8 @@ struct tri_link *tri_table_link(struct tr_remote *remote, struct tri_name addres
                                 tr_err *ret_err);
 /* The same if it is there already. */
 struct tri_link *tri_table_find(struct tr_remote *remote, struct tri_name address);
+/* "host:port" with a port, or a client's name. */
+bool tri_table_is_address(struct tri_name address);
 /* Calls `each` for all links to the node with that member id, under the lock. */
 void tri_table_member(struct tr_remote *remote, const char *member_id,
                       void (*each)(void *user, struct tri_link *link), void *user);

@@ -38,7 +38,12 @@ static bool read_number(const char *at, uint32_t size, uint32_t size_max, uint64
     return true;
 }
 
-static uint32_t write_number(uint64_t value, char *out)
+bool tri_number_read(const char *at, uint32_t size, uint64_t *ret)
+{
+    return read_number(at, size, PID_DIGITS, ret);
+}
+
+uint32_t tri_number_write(uint64_t value, char *out)
 {
     char reversed[PID_DIGITS];
     uint32_t size = 0;
@@ -56,7 +61,7 @@ uint32_t tri_id_of(struct tr_ctx *ctx, tr_pid pid, char text[TRI_ID_SIZE_MAX + 1
     uint32_t size = (uint32_t)tri_names_of(ctx->sys->names, pid, text, TRI_ID_SIZE_MAX + 1);
     if (size == 0) {
         text[0] = '$';
-        size = 1 + write_number(pid.bits, text + 1);
+        size = 1 + tri_number_write(pid.bits, text + 1);
     }
     text[size] = '\0';
     return size;
@@ -88,7 +93,7 @@ bool tri_future_number(struct tri_name id, uint64_t *ret_number)
 uint32_t tri_future_id(uint64_t number, char text[TRI_ID_SIZE_MAX + 1])
 {
     memcpy(text, FUTURE, FUTURE_SIZE);
-    uint32_t size = FUTURE_SIZE + write_number(number, text + FUTURE_SIZE);
+    uint32_t size = FUTURE_SIZE + tri_number_write(number, text + FUTURE_SIZE);
     text[size] = '\0';
     return size;
 }

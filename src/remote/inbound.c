@@ -4,6 +4,7 @@
 #include "core/headers.h"
 #include "core/log.h"
 #include "core/slots.h"
+#include "remote/bridge.h"
 #include "remote/far.h"
 #include "remote/processes.h"
 
@@ -44,11 +45,16 @@ static const void *see_type(const struct tr_remote *remote, struct tri_batch_typ
     return entry->seen;
 }
 
-static tr_pid see_target(struct tri_remote_io *io, struct tri_batch_pid *entry)
+static tr_pid see_target(struct tri_remote_io *io, const char *member_id,
+                         struct tri_batch_pid *entry)
 {
     if (!entry->seen[1]) {
-        entry->seen[0] = tri_id_find(io->ctx, entry->pid.id).bits;
-        entry->seen[1] = SEEN_PID;
+        uint64_t call = 0;
+        tr_pid pid = tri_id_find(io->ctx, entry->pid.id);
+        if (tr_pid_is_nobody(pid) && io->remote->route_count)
+            pid = tri_bridge_find(io, member_id, entry->pid.id, &call);
+        entry->seen[0] = pid.bits;
+        entry->seen[1] = call ? call : SEEN_PID;
     }
     return (tr_pid){entry->seen[0]};
 }
@@ -95,7 +101,6 @@ static inline tr_pid answerer(const struct tri_arrival *a)
     return tri_far_future(a->link, a->io->ctx);
 }
 
-/* A block for a message with headers. What is above the bounds of headers is left out. */
 static struct tri_block *new_with_headers(struct tr_ctx *ctx, const struct tr_type *type,
                                           size_t size, struct tri_reader reader)
 {
@@ -124,6 +129,21 @@ static struct tri_block *new_with_headers(struct tr_ctx *ctx, const struct tr_ty
     }
     void *body = tr_msg_new_headers(ctx, type, size, headers, count);
     return body ? tri_block_of(body) : NULL;
+}
+
+struct tri_block *tri_inbound_block(struct tr_ctx *ctx, const struct tr_type *type, size_t size,
+                                    struct tri_reader headers)
+{
+    return headers.at == headers.end ? tri_block_new(ctx, type, size, false)
+                                     : new_with_headers(ctx, type, size, headers);
+}
+
+uint64_t tri_arrival_answers(const struct tri_arrival *a)
+{
+    uint64_t seen = a->in->target->seen[1];
+    if (a->in->target_request_id)
+        return a->in->target_request_id;
+    return seen & TRI_CALL_FUTURE ? seen : 0;
 }
 
 /* False: there is no memory for it, and it may wait. */
@@ -177,7 +197,7 @@ static bool arrive(struct tri_remote_io *io, struct tri_link *link, const char *
 {
     struct tri_arrival a = {.io = io, .link = link, .member_id = member_id, .in = in};
     const void *type = see_type(io->remote, in->type);
-    a.to = see_target(io, in->target);
+    a.to = see_target(io, member_id, in->target);
     if (in->sender) {
         a.from = see_sender(io, link, in->sender, &a.call);
         if (in->sender_request_id) {
@@ -187,7 +207,8 @@ static bool arrive(struct tri_remote_io *io, struct tri_link *link, const char *
         }
     }
     if (TRI_LIKELY((uintptr_t)type >= TRI_TYPE_COUNT))
-        return arrive_message(&a, type, wait);
+        return TRI_UNLIKELY(tri_pid_remote(a.to)) ? tri_bridge_pass(&a, wait)
+                                                  : arrive_message(&a, type, wait);
     tri_control_arrived(&a, (enum tri_system_type)(uintptr_t)type);
     return true;
 }

@@ -50,10 +50,17 @@ struct tri_arrival {
     struct tri_link *link; /* of the peer that it came from */
     const char *member_id; /* of that peer: we may have dialled it by another address */
     const struct tri_envelope_in *in;
-    tr_pid to;
+    tr_pid to; /* a remote one: it is passed on (remote/bridge.h) */
     tr_pid from; /* nobody: it has no sender */
     uint64_t call;
 };
+/* The call that it answers; 0: none. */
+uint64_t tri_arrival_answers(const struct tri_arrival *arrival);
+/* A block for a message with these headers; what is above their bounds is left out. NULL: there is
+ * no memory. */
+struct tri_block *tri_inbound_block(struct tr_ctx *ctx, const struct tr_type *type, size_t size,
+                                    struct tri_reader headers);
+
 void tri_control_arrived(const struct tri_arrival *arrival, enum tri_system_type type);
 /* It was not taken: its sender, if there is one, gets a DeadLetterResponse. */
 void tri_control_reject(const struct tri_arrival *arrival);

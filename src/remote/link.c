@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "core/log.h"
+#include "remote/bridge.h"
 #include "remote/far.h"
 #include "remote/inbound.h"
 
@@ -15,9 +16,6 @@
 #define RECENT_BYTES ((uint64_t)16 << 20)
 #define BLOCKED_TOLD_MAX 256u
 #define PROBE_ID "$troupe-probe"
-
-/* Of all nodes of this library: a peer that has it speaks both dialects. */
-#define TROUPE_ID "troupe-"
 
 /* ---- Small messages ---------------------------------------------------------- */
 
@@ -102,6 +100,21 @@ static bool is_letter(enum tri_system_type type)
            type != TRI_TYPE_TERMINATED && type != TRI_TYPE_DEAD_LETTER_RESPONSE;
 }
 
+/* It was passed on for an actor of another node, which is to know. */
+static void name_passed(struct tri_link *link, const struct tri_envelope_in *in,
+                        struct tri_undeliverable *letter)
+{
+    uint64_t future;
+    letter->from = tri_bridge_open(link->io, in->sender->pid.id, &future);
+    if (tr_pid_is_nobody(letter->from))
+        return;
+    letter->request = true;
+    if (future)
+        letter->call = future;
+    else if (letter->call == 0)
+        letter->call = TRI_CALL_UNNUMBERED;
+}
+
 /* What the accounts know of one message of ours. */
 static struct tri_undeliverable letter_of(struct tri_link *link, const struct tri_envelope_in *in)
 {
@@ -115,6 +128,8 @@ static struct tri_undeliverable letter_of(struct tri_link *link, const struct tr
         letter.from = tri_id_find(link->io->ctx, in->sender->pid.id);
         letter.request = in->sender_request_id != 0;
         letter.call = in->sender_request_id;
+        if (tr_pid_is_nobody(letter.from))
+            name_passed(link, in, &letter);
     }
     return letter;
 }
@@ -268,7 +283,7 @@ static void on_response(struct tri_link *link, const struct tri_remote_message *
     link->member_id[size] = '\0';
     tri_mutex_unlock(&link->remote->table.lock);
     tri_store(&link->connects, tri_load(&link->connects, TRI_RELAXED) + 1, TRI_RELAXED);
-    bool troupe = strncmp(link->member_id, TROUPE_ID, sizeof TROUPE_ID - 1) == 0;
+    bool troupe = strncmp(link->member_id, TRI_TROUPE_ID, sizeof TRI_TROUPE_ID - 1) == 0;
     tri_store(&link->troupe, troupe, TRI_RELAXED); /* Spares a message where it is seen. */
     if (troupe)
         link->known = TR_DIALECT_B;
@@ -456,6 +471,7 @@ struct tri_link *tri_link_create(struct tr_remote *remote, const char *address)
         return NULL;
     }
     link->remote = remote;
+    link->bridged = tri_bridge_leads_to(remote, address);
     link->io = &remote->io[tri_fnv1a32(address, strlen(address)) % remote->io_count];
     tri_spin_init(&link->lock);
     link->job.run = on_job;

@@ -28,6 +28,7 @@ struct tri_link {
     struct tri_remote_io *io;
     char *address;
     uint32_t number; /* in the table */
+    bool bridged;    /* a route leads there: it is to know no address but ours */
 
     /* The outbox: under `lock`. */
     struct tri_spin lock;
@@ -68,6 +69,7 @@ struct tri_link {
     TRI_ATOMIC(uint32_t) attempts;
     /* Figures; each has one writer. */
     TRI_ATOMIC(uint64_t) sent, batches_sent, bytes_sent, dead, unknown, connects;
+    TRI_ATOMIC(uint64_t) forwarded; /* taken on from other nodes; of any worker */
     TRI_ATOMIC(uint64_t) received, batches_received, bytes_received, rejected;
 };
 
@@ -108,6 +110,7 @@ struct tri_outgoing {
     const struct tr_codec *codec; /* NULL: the body is encoded already */
     const void *body;
     size_t body_size;
+    uint32_t serializer_id; /* of an encoded body */
     const struct tri_header *headers;
     uint32_t header_count;
     bool letter;             /* one of the accounts */

@@ -30,6 +30,9 @@
 /* Calls of a peer's futures: this and the future's own number. */
 #define TRI_CALL_FUTURE ((uint64_t)1 << 63)
 
+/* What the system id of every node of this library begins with: it speaks both dialects. */
+#define TRI_TROUPE_ID "troupe-"
+
 /* Whose Touch follows a Watch: nodes of dialect B do not say that an actor was never there. */
 #define TRI_WATCH_ID "$troupe-watch"
 
@@ -37,6 +40,7 @@ struct tr_remote;
 struct tri_link;
 struct tri_inbound;
 struct tri_far;
+struct tri_bridge;
 
 /* One I/O thread. */
 struct tri_remote_io {
@@ -92,6 +96,8 @@ struct tr_remote {
     uint32_t kind_count;
     struct tr_remote_peer *peers;
     uint32_t peer_count;
+    struct tri_bridge *routes; /* remote/bridge.h */
+    uint32_t route_count;
     char **allowed; /* NULL: all */
     struct tri_table table;
     struct tri_spin blocked_lock;
@@ -151,5 +157,8 @@ tr_pid tri_id_find(struct tr_ctx *ctx, struct tri_name id);
 /* "future$…" and its number; false if it has another form. */
 bool tri_future_number(struct tri_name id, uint64_t *ret_number);
 uint32_t tri_future_id(uint64_t number, char text[TRI_ID_SIZE_MAX + 1]);
+/* Numbers with the digits of ids, at most 11 and no zero in front; write returns how many. */
+bool tri_number_read(const char *at, uint32_t size, uint64_t *ret);
+uint32_t tri_number_write(uint64_t value, char *out);
 
 #endif

@@ -1,6 +1,7 @@
 /* What is queued for a peer: remote/link.h. */
 #include "base/alloc.h"
 #include "core/headers.h"
+#include "remote/bridge.h"
 #include "remote/far.h"
 
 /* Chunks that are kept for the next message. */
@@ -161,13 +162,13 @@ static void name_sender(struct tri_link *link, struct tr_ctx *ctx, const struct 
         size = out->sender_id.size;
         memcpy(ret->id, out->sender_id.at, size);
     } else if (tri_pid_remote(out->from)) {
-        struct tri_link *home;
-        if (tri_far_name(remote, out->from, ret->id, &size, &home))
-            address = tri_name(home->address);
-        else
+        struct tri_link *home = NULL;
+        if (!tri_far_name(remote, out->from, ret->id, &size, &home))
             size = 0;
         if (out->call & TRI_CALL_FUTURE)
             size = tri_future_id(out->call & ~TRI_CALL_FUTURE, ret->id);
+        if (home && !tri_bridge_rename(link, home, ret->id, &size))
+            address = tri_name(home->address);
     } else {
         size = tri_id_of(ctx, out->from, ret->id);
     }
@@ -200,6 +201,7 @@ static enum tri_batch_result add(struct tri_chunk *chunk, const struct tri_outgo
                                  .codec = out->codec,
                                  .body = out->body,
                                  .body_size = out->body_size,
+                                 .serializer_id = out->serializer_id,
                                  .headers = out->headers,
                                  .header_count = out->header_count};
     if (!tr_pid_is_nobody(out->from) || out->sender_id.size) {
@@ -457,6 +459,7 @@ static struct tri_chunk *translate(struct tri_link *link, struct tri_chunk *old)
                                      .sender_request_id = in.sender_request_id,
                                      .body = in.payload,
                                      .body_size = in.payload_size,
+                                     .serializer_id = in.serializer_id,
                                      .sender = -1};
         while (e.header_count < TR_HEADERS_MAX &&
                tri_next_header(&in.headers, &headers[e.header_count], &err))

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "os/clock.h"
 #include "remote/activator.h"
+#include "remote/bridge.h"
 #include "remote/far.h"
 #include "remote/inbound.h"
 #include "troupe/middleware.h"
@@ -92,6 +93,7 @@ static void destroy(void *self)
     tri_free(remote->peers);
     tri_free(remote->kinds);
     tri_free(remote->refused);
+    tri_bridge_fini(remote);
     free_texts(remote->own);
     free_texts(remote->allowed);
     tri_free(remote->address);
@@ -267,6 +269,8 @@ tr_err tri_remote_create(tr_system *sys, const struct tr_remote_config *given,
         err = TR_ENOMEM;
     if (!err)
         err = copy_types(remote, &config, error);
+    if (!err)
+        err = tri_bridge_init(remote, config.routes, error);
     if (!err) {
         remote->activator = tri_activator_spawn(remote, tr_root(sys));
         err = tr_pid_err(remote->activator);
@@ -561,7 +565,8 @@ static void fill_stats(struct tri_link *link, struct tr_link_stats *ret)
         .dead = tri_load(&link->dead, TRI_RELAXED),
         .unknown = tri_load(&link->unknown, TRI_RELAXED),
         .rejected = tri_load(&link->rejected, TRI_RELAXED),
-        .connects = tri_load(&link->connects, TRI_RELAXED)};
+        .connects = tri_load(&link->connects, TRI_RELAXED),
+        .forwarded = tri_load(&link->forwarded, TRI_RELAXED)};
     snprintf(ret->address, sizeof ret->address, "%s", link->address);
     snprintf(ret->system_id, sizeof ret->system_id, "%s", link->member_id);
 }

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "core/log.h"
 #include "remote/address.h"
+#include "remote/bridge.h"
 #include "remote/far.h"
 #include "remote/io.h"
 #include "remote/tls.h"
@@ -118,6 +119,8 @@ static tr_err listen_on(struct tr_remote *remote, const struct tr_remote_config 
         err = tri_io_listen(remote->io_group, listen, &port, error);
     if (!err && !remote->address)
         err = set_address(remote, listen, NULL, port, error);
+    if (!err)
+        err = tri_bridge_check(remote, error);
     if (!err)
         tri_io_set_serving(remote->io_group, true);
     return err;

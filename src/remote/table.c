@@ -63,8 +63,8 @@ struct tri_link *tri_table_find(struct tr_remote *remote, struct tri_name addres
     return link;
 }
 
-/* "host:port" with a port, or a client's name; it becomes a key, a log line, and what is dialled. */
-static bool is_address(struct tri_name address)
+/* It becomes a key, a log line, and what is dialled. */
+bool tri_table_is_address(struct tri_name address)
 {
     const char *colon = NULL;
     if (address.size == 0 || address.size > TR_ADDRESS_SIZE_MAX)
@@ -118,7 +118,7 @@ struct tri_link *tri_table_link(struct tr_remote *remote, struct tri_name addres
                                 tr_err *ret_err)
 {
     *ret_err = TR_EINVAL;
-    if (!is_address(address))
+    if (!tri_table_is_address(address))
         return NULL;
     tri_mutex_lock(&remote->table.lock);
     struct tri_link **place = place_of(&remote->table, address);

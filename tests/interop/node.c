@@ -257,7 +257,8 @@ static void do_accounts(char **words)
         tr_accounts_balance(&a));
 }
 
-/* link ADDRESS: "STATE DIALECT SENT RECEIVED QUEUED DEAD UNKNOWN REFUSED REJECTED CONNECTS" */
+/* link ADDRESS: "STATE DIALECT SENT RECEIVED QUEUED DEAD UNKNOWN REFUSED REJECTED CONNECTS
+ * FORWARDED" */
 static void do_link(char **words)
 {
     static struct tr_link_stats links[4096];
@@ -267,9 +268,9 @@ static void do_link(char **words)
         if (strcmp(l->address, words[0]) != 0)
             continue;
         say("ok %d %d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
-            " %" PRIu64 " %" PRIu64,
+            " %" PRIu64 " %" PRIu64 " %" PRIu64,
             (int)l->state, (int)l->dialect, l->sent, l->received, l->queued, l->dead, l->unknown,
-            l->refused, l->rejected, l->connects);
+            l->refused, l->rejected, l->connects, l->forwarded);
         return;
     }
     say("error there is no link to %s", words[0]);
@@ -349,6 +350,28 @@ static void log_all(void *user, enum tr_log_level level, const char *line)
 
 /* ---- Start and end ------------------------------------------------------------------------ */
 
+/* NAME=TO, or NAME=TO=TYPE with the only type that may pass. */
+static bool option_route(struct tr_remote_config *config, const char *value)
+{
+    static struct tr_remote_route routes[64];
+    static const char *types[64][2];
+    static size_t count;
+    char *text = count < 63 ? strdup(value) : NULL;
+    char *to = text ? strchr(text, '=') : NULL;
+    if (!to)
+        return false;
+    *to++ = '\0';
+    char *type = strchr(to, '=');
+    if (type) {
+        *type++ = '\0';
+        types[count][0] = type;
+    }
+    routes[count] = (struct tr_remote_route){text, to, type ? types[count] : NULL};
+    count++;
+    config->routes = routes;
+    return true;
+}
+
 static bool option(struct tr_remote_config *config, struct tr_remote_tls *tls, const char *name,
                    const char *value)
 {
@@ -381,6 +404,8 @@ static bool option(struct tr_remote_config *config, struct tr_remote_tls *tls, c
         config->message_bytes = number;
     else if (strcmp(name, "--allow") == 0)
         config->allow = number ? number : TR_REMOTE_NOTHING;
+    else if (strcmp(name, "--route") == 0)
+        return option_route(config, value);
     else if (strcmp(name, "--dial-only") == 0)
         config->dial_only = number != 0;
     else if (strncmp(name, "--dialect-", 10) == 0 && peer_count < 63) {
