@@ -55,7 +55,8 @@ struct tr_remote_kind {
  * the other by names of this node only, so answers, watches, stops and failures find their way back
  * as they found it there; PIDs within messages of the user's are not rewritten. Actors of our own
  * come before routes of the same name, exact names before others, and long ones before short ones.
- * The address must be the one that the other node gives itself.
+ * The address must be the one that the other node gives itself. From one Troupe node to another
+ * only routes that end in '/' pass on, so that nothing goes in circles.
  */
 struct tr_remote_route {
     const char *name;         /* "$…" and "/…" are not possible */

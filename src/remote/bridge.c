@@ -9,7 +9,7 @@
 #define VIA "$via/"
 #define VIA_SIZE 5u
 #define CODE_DIGITS 11u
-/* The code always has all its digits. */
+/* The code always has all its digits: with fewer, other texts would stand for it, too. */
 #define CODE_TOP ((uint64_t)1 << 63)
 /* Type keys that are no pointers and no numbers of system types. */
 #define KEY_TOP ((uint64_t)1 << 63)
@@ -172,25 +172,28 @@ static tr_pid actor_at(struct tri_link *link, struct tr_ctx *ctx, struct tri_nam
     return tr_pid_is_nobody(pid) ? TR_NOBODY : pid;
 }
 
-/* What stands behind "$via/CODE/"; its hash takes the first word along, so that it is no other's. */
-static uint64_t code_of(const struct tr_remote *remote, const char *rest, uint32_t size)
+/* The code of what stands behind it; the hash takes the first word along, so that it is no other's. */
+static void write_code(const struct tr_remote *remote, const char *rest, uint32_t size,
+                       char code[CODE_DIGITS])
 {
     char text[VIA_SIZE + TRI_ID_SIZE_MAX];
     memcpy(text, VIA, VIA_SIZE);
     memcpy(text + VIA_SIZE, rest, size);
-    return tri_siphash(remote->table.key, text, VIA_SIZE + size) | CODE_TOP;
+    (void)tri_number_write(tri_siphash(remote->table.key, text, VIA_SIZE + size) | CODE_TOP, code);
 }
 
 tr_pid tri_bridge_open(struct tri_remote_io *io, struct tri_name id, uint64_t *ret_call)
 {
     const uint32_t front = VIA_SIZE + CODE_DIGITS + 1;
-    uint64_t code;
+    char code[CODE_DIGITS];
     uint64_t size;
     tr_err err;
     *ret_call = 0;
     if (id.size <= front || id.size > TRI_ID_SIZE_MAX || memcmp(id.at, VIA, VIA_SIZE) != 0 ||
-        id.at[front - 1] != '/' || !tri_number_read(id.at + VIA_SIZE, CODE_DIGITS, &code) ||
-        code != code_of(io->remote, id.at + front, id.size - front))
+        id.at[front - 1] != '/')
+        return TR_NOBODY;
+    write_code(io->remote, id.at + front, id.size - front, code);
+    if (memcmp(id.at + VIA_SIZE, code, CODE_DIGITS) != 0)
         return TR_NOBODY;
     /* From here on it is as we wrote it. */
     const char *at = id.at + front;
@@ -221,7 +224,7 @@ tr_pid tri_bridge_find(struct tri_remote_io *io, const char *member_id, struct t
     if (!link)
         return TR_NOBODY;
     /* Relaxed: not known before the first contact, so a loop goes round once and ends. */
-    if (tri_load(&link->troupe, TRI_RELAXED) &&
+    if (route->id && tri_load(&link->troupe, TRI_RELAXED) &&
         strncmp(member_id, TRI_TROUPE_ID, sizeof TRI_TROUPE_ID - 1) == 0)
         return TR_NOBODY;
     return actor_at(link, io->ctx, actor, ret_call);
@@ -276,7 +279,7 @@ bool tri_bridge_rename(const struct tri_link *to, const struct tri_link *home,
     text[at++] = '/';
     memcpy(text + at, id, *size);
     at += *size;
-    (void)tri_number_write(code_of(remote, text + front, at - front), text + VIA_SIZE);
+    write_code(remote, text + front, at - front, text + VIA_SIZE);
     memcpy(id, text, at);
     id[at] = '\0';
     *size = at;

@@ -10,8 +10,8 @@
  * CODE is a keyed hash of the rest, so that peers reach nobody but those that were told to them.
  * Ids of an earlier run of this node do not fit its key: they lead to nobody.
  *
- * A loop needs a node that passes on to one that passes on. Only nodes of this library do, and they
- * do not pass on by name from one of them to another.
+ * A loop is made of nodes of this library, which alone pass on, and of steps that do not shorten the
+ * id, as "b/" does. Such a step is not taken from one of our nodes to another, so loops end.
  */
 #ifndef TROUPE_REMOTE_BRIDGE_H
 #define TROUPE_REMOTE_BRIDGE_H

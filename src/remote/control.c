@@ -12,6 +12,8 @@ struct tri_link *tri_control_link(struct tri_link *link, struct tri_name address
     if (address.size == 0 || link->address[0] == '$' ||
         tri_name_equal(address, tri_name(link->address)))
         return link;
+    if (tri_remote_is_own(link->remote, address))
+        return NULL;
     return tri_table_link(link->remote, address, false, &err);
 }
 
@@ -29,8 +31,18 @@ void tri_control_reject(const struct tri_arrival *a)
 void tri_control_dead_letter(const struct tri_arrival *a)
 {
     const struct tri_envelope_in *in = a->in;
+    struct tr_request_failed failed = {.call = a->call, .reason = TR_ENOACTOR};
     if (!in->sender)
         return;
+    if (tri_remote_is_own(a->io->remote, in->sender->pid.address)) {
+        /* Sent back to where it came from, or to us and through us. */
+        if (tri_pid_remote(a->from) && failed.call == 0)
+            failed.call = TRI_CALL_UNNUMBERED;
+        if (failed.call && !tr_pid_is_nobody(a->from))
+            tri_send_from(a->io->ctx, a->from, TR_NOBODY, &tr_request_failed_type, &failed,
+                          failed.call, TRI_BLOCK_REPLY);
+        return;
+    }
     struct tri_link *home = tri_control_link(a->link, in->sender->pid.address);
     if (home)
         tri_link_dead_letter(home, a->io->ctx, in->sender->pid.id, in->sender_request_id,
@@ -65,6 +77,24 @@ static tr_pid known_pid(const struct tri_arrival *a, const struct tri_wire_pid *
 
 /* ---- Watching ----------------------------------------------------------------------- */
 
+/* Who is to be told of an end, and in *ret_home its link; nobody if it cannot be. */
+static tr_pid watcher_of(const struct tri_arrival *a, const struct tri_wire_pid *watcher, bool make,
+                         struct tri_link **ret_home)
+{
+    struct tr_remote *remote = a->io->remote;
+    uint64_t call;
+    *ret_home = tri_control_link(a->link, watcher->address);
+    if (*ret_home)
+        return make ? tri_far_get(*ret_home, a->io->ctx, watcher->id, false)
+                    : tri_far_find(*ret_home, watcher->id);
+    if (remote->route_count == 0 || !tri_remote_is_own(remote, watcher->address))
+        return TR_NOBODY;
+    /* An actor of yet another node, that the peer knows by a name of ours. */
+    tr_pid far = tri_bridge_find(a->io, a->member_id, watcher->id, &call);
+    *ret_home = tr_pid_is_nobody(far) || call ? NULL : tri_far_link(remote, far);
+    return *ret_home ? far : TR_NOBODY;
+}
+
 static void on_watch(const struct tri_arrival *a, bool watch)
 {
     struct tri_wire_pid watcher;
@@ -74,16 +104,15 @@ static void on_watch(const struct tri_arrival *a, bool watch)
         tri_fetch_add(&a->link->rejected, 1u, TRI_RELAXED);
         return;
     }
-    struct tri_link *home = tri_control_link(a->link, watcher.address);
-    if (!home)
-        return;
     if (tr_pid_is_nobody(a->to)) {
-        if (watch)
+        struct tri_link *home = tri_control_link(a->link, watcher.address);
+        if (watch && home)
             tri_link_terminated(home, ctx, watcher.id, a->in->target->pid.id,
                                 TRI_TERMINATED_NOT_FOUND);
         return;
     }
-    tr_pid far = watch ? tri_far_get(home, ctx, watcher.id, false) : tri_far_find(home, watcher.id);
+    struct tri_link *home;
+    tr_pid far = watcher_of(a, &watcher, watch, &home);
     if (tr_pid_is_nobody(far) ||
         (tri_pid_remote(a->to) && !tri_bridge_can_tell(a->io->remote, a->to, far))) {
         tri_fetch_add(&a->link->rejected, 1u, TRI_RELAXED);

@@ -60,15 +60,19 @@ static tr_pid see_target(struct tri_remote_io *io, const char *member_id,
 }
 
 /* The sender, and in *ret_call the call of a future. */
-static tr_pid see_sender(struct tri_remote_io *io, struct tri_link *link,
+static tr_pid see_sender(struct tri_remote_io *io, struct tri_link *link, const char *member_id,
                          struct tri_batch_pid *entry, uint64_t *ret_call)
 {
     uint64_t number;
+    uint64_t call = 0;
     if (!entry->seen[1]) {
         tr_pid pid = TR_NOBODY;
         entry->seen[1] = SEEN_PID;
         if (entry->pid.address.size && tri_remote_is_own(io->remote, entry->pid.address)) {
             pid = tri_id_find(io->ctx, entry->pid.id);
+            if (tr_pid_is_nobody(pid) && io->remote->route_count)
+                pid = tri_bridge_find(io, member_id, entry->pid.id, &call);
+            entry->seen[1] = call ? call : SEEN_PID;
         } else {
             struct tri_link *home = tri_control_link(link, entry->pid.address);
             if (home && tri_future_number(entry->pid.id, &number)) {
@@ -199,7 +203,7 @@ static bool arrive(struct tri_remote_io *io, struct tri_link *link, const char *
     const void *type = see_type(io->remote, in->type);
     a.to = see_target(io, member_id, in->target);
     if (in->sender) {
-        a.from = see_sender(io, link, in->sender, &a.call);
+        a.from = see_sender(io, link, member_id, in->sender, &a.call);
         if (in->sender_request_id) {
             if (TRI_UNLIKELY(a.call & TRI_CALL_FUTURE))
                 a.from = see_numbered_future(io, link, in->sender);

@@ -108,7 +108,7 @@ class Rows:
         self.assertEqual(answer, f"touched:{self.far.at('quiet')}")
         if self.near_kind != "troupe":
             self.near.call("request", self.far.at("quiet"), "touch")
-            self.near.wait(rf"got driver touched:quiet@{self.far.address} .*")
+            self.near.wait(rf"got driver touched:{re.escape(self.far.at('quiet'))} .*")
 
     def test_headers_cross(self):
         self.far.call("spawn", "headers", "headers")
