@@ -102,10 +102,13 @@ struct tr_remote_config {
     unsigned allow; /* TR_REMOTE_…; 0: TR_REMOTE_DEFAULT */
 
     /* Links. The overflow policy is of what finds the queue full: TR_REFUSE (dead letter),
-     * TR_DROP_NEWEST, or TR_QUEUE (up to queue_bytes_total). Control messages and types marked
-     * durable are never dropped. tr_try_send() returns TR_EFULL in all three cases. */
+     * TR_DROP_NEWEST, or TR_QUEUE (up to queue_bytes_total). With TR_DELAY and TR_DROP_OLDEST the
+     * newest queue_messages for each actor there wait as in a bounded mailbox of its own: what
+     * comes beyond holds its sender back, or drops the oldest of them. Control messages and types
+     * marked durable are never dropped. tr_try_send() returns TR_EFULL in all cases. */
     size_t queue_bytes;       /* per link; 0: 16 MiB */
     size_t queue_bytes_total; /* all links together; 0: 256 MiB */
+    uint32_t queue_messages;  /* per actor there, beside the queue; 0: 1,024 */
     enum tr_overflow overflow;
     size_t batch_bytes;      /* most bytes of one batch we send; 0: 256 KiB; 4 KiB … 4,000,000 */
     unsigned backoff_ms_min; /* first delay before dialling again; 0: 100 */

@@ -245,6 +245,24 @@ static void drop(struct tr_ctx *ctx, tr_pid to, struct tri_block *block,
     tri_block_free(ctx, block);
 }
 
+void tri_bound_limit(struct tr_ctx *ctx, struct tri_cell *cell, uint32_t max)
+{
+    struct tri_bound *bound = tri_cell_bound(&ctx->sys->slots, cell);
+    tr_pid self = tri_cell_pid(cell);
+    struct tri_block *dropped;
+    do {
+        dropped = NULL;
+        tri_spin_lock(&bound->lock);
+        bound->max = max;
+        if (bound->waiting > max && bound->overflow == TR_DROP_OLDEST)
+            dropped = take_oldest(bound);
+        bound->dropped_oldest += dropped != NULL;
+        tri_spin_unlock(&bound->lock);
+        if (dropped)
+            drop(ctx, self, dropped, &ctx->counts.dropped_oldest);
+    } while (dropped);
+}
+
 void tri_bound_deliver(struct tr_ctx *ctx, tr_pid to, struct tri_cell *cell,
                        struct tri_block *block)
 {

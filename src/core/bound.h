@@ -52,6 +52,9 @@ bool tri_bound_open(struct tr_ctx *ctx, struct tri_cell *cell, const struct tr_s
 /* The tenant has ended: what waits becomes dead letters, and who waits goes on. */
 void tri_bound_close(struct tr_ctx *ctx, struct tri_cell *cell, tr_pid self);
 
+/* Owner: another bound from now on; what is above it is dropped if the policy is to drop the oldest. */
+void tri_bound_limit(struct tr_ctx *ctx, struct tri_cell *cell, uint32_t max);
+
 /* Delivers to a PID with TRI_GEN_BOUNDED; `block` is taken. */
 void tri_bound_deliver(struct tr_ctx *ctx, tr_pid to, struct tri_cell *cell,
                        struct tri_block *block);

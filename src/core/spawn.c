@@ -338,19 +338,20 @@ struct tri_cell *tri_spawn_guardian(struct tr_ctx *ctx)
     return cell;
 }
 
-static tr_pid spawn_proxy(struct tr_ctx *ctx, struct tri_proxy *proxy, uint32_t odd)
+static tr_pid spawn_proxy(struct tr_ctx *ctx, struct tri_proxy *proxy, uint32_t odd,
+                          const struct tr_spawn_args *mailbox)
 {
     struct tri_cell *cell = take_cell(ctx, odd);
     if (!cell)
         return tr_nobody(TR_EFULL);
     struct tri_cold *cold = tri_cold(cell);
     cell->actor = &proxy_actor;
-    if (!cold) {
+    if (!cold || (mailbox && mailbox->mailbox_max && !tri_bound_open(ctx, cell, mailbox))) {
         abandon(ctx, cell);
         return tr_nobody(TR_ENOMEM);
     }
     cold->proxy = proxy;
-    cell->flags = TRI_CELL_PROXY;
+    cell->flags |= TRI_CELL_PROXY;
     tr_pid pid = tri_cell_pid(cell);
     tri_state_move(&cell->state, TRI_RUNNING);
     tri_schedule(ctx, cell);
@@ -359,12 +360,14 @@ static tr_pid spawn_proxy(struct tr_ctx *ctx, struct tri_proxy *proxy, uint32_t 
 
 tr_pid tri_spawn_proxy(struct tr_ctx *ctx, struct tri_proxy *proxy)
 {
-    return spawn_proxy(ctx, proxy, 0);
+    return spawn_proxy(ctx, proxy, 0, NULL);
 }
 
-tr_pid tri_spawn_remote(struct tr_ctx *ctx, struct tri_proxy *proxy)
+tr_pid tri_spawn_remote(struct tr_ctx *ctx, struct tri_proxy *proxy,
+                        const struct tr_spawn_args *mailbox)
 {
-    return spawn_proxy(ctx, proxy, TRI_GEN_REMOTE);
+    uint32_t bounded = mailbox->mailbox_max ? TRI_GEN_BOUNDED : 0;
+    return spawn_proxy(ctx, proxy, TRI_GEN_REMOTE | bounded, mailbox);
 }
 
 /* ---- Names of the current actor ------------------------------------------ */

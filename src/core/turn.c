@@ -321,6 +321,17 @@ static tr_err handle_batch(struct tr_ctx *ctx, struct tri_cell *cell, struct tri
     return run_batch(ctx, cell, count);
 }
 
+static void handle_proxy(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
+{
+    cell->taken++;
+    if (tri_load(&block->gen, TRI_RELAXED) != tri_ctx_gen(ctx)) {
+        refuse(ctx, block);
+        return;
+    }
+    tri_count(&ctx->counts.processed, 1);
+    cell->cold->proxy->deliver(cell->cold->proxy, ctx, block);
+}
+
 /* Handles the next message or batch of a bounded mailbox; how many, 0: none waits. */
 static uint64_t handle_bounded(struct tr_ctx *ctx, struct tri_cell *cell)
 {
@@ -332,6 +343,11 @@ static uint64_t handle_bounded(struct tr_ctx *ctx, struct tri_cell *cell)
     uint32_t count = tri_bound_take(ctx, cell, batch_type, blocks, batches ? actor->batch_max : 1);
     if (count == 0)
         return 0;
+    if (cell->flags & TRI_CELL_PROXY) {
+        handle_proxy(ctx, cell, one);
+        tri_block_free(ctx, one);
+        return 1;
+    }
     if (cell->flags & TRI_CELL_IDLE_TIMER)
         cell->cold->active_ns = tri_ctx_now_ns(ctx);
     bool batch = batches && blocks[0]->type == batch_type &&
@@ -343,17 +359,6 @@ static uint64_t handle_bounded(struct tr_ctx *ctx, struct tri_cell *cell)
         tri_life_failed(ctx, cell, err);
     ctx->attention = false;
     return count;
-}
-
-static void handle_proxy(struct tr_ctx *ctx, struct tri_cell *cell, struct tri_block *block)
-{
-    cell->taken++;
-    if (tri_load(&block->gen, TRI_RELAXED) != tri_ctx_gen(ctx)) {
-        refuse(ctx, block);
-        return;
-    }
-    tri_count(&ctx->counts.processed, 1);
-    cell->cold->proxy->deliver(cell->cold->proxy, ctx, block);
 }
 
 /* Messages that a proxy takes in a row. */

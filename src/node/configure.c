@@ -19,6 +19,7 @@ static const struct setting settings[] = {
     {"plaintext", FLAG, AT(remote.plaintext)},
     {"overflow", OVERFLOW, AT(remote.overflow)},
     {"queue-bytes", SIZE, AT(remote.queue_bytes)},
+    {"queue-messages", COUNT, AT(remote.queue_messages)},
     {"batch-bytes", SIZE, AT(remote.batch_bytes)},
     {"backoff-ms-min", COUNT, AT(remote.backoff_ms_min)},
     {"backoff-ms-max", COUNT, AT(remote.backoff_ms_max)},
@@ -61,7 +62,11 @@ static const char *set(struct tr_node_config *config, const struct setting *s, c
     static const struct {
         const char *name;
         enum tr_overflow policy;
-    } policies[] = {{"refuse", TR_REFUSE}, {"drop-newest", TR_DROP_NEWEST}, {"queue", TR_QUEUE}};
+    } policies[] = {{"refuse", TR_REFUSE},
+                    {"drop-newest", TR_DROP_NEWEST},
+                    {"drop-oldest", TR_DROP_OLDEST},
+                    {"delay", TR_DELAY},
+                    {"queue", TR_QUEUE}};
     char *at = (char *)config + s->at;
     uint64_t number;
     switch (s->kind) {
@@ -96,7 +101,7 @@ static const char *set(struct tr_node_config *config, const struct setting *s, c
                 return NULL;
             }
         }
-        return "refuse, drop-newest or queue";
+        return "refuse, drop-newest, drop-oldest, delay or queue";
     }
     return "another";
 }

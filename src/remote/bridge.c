@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "remote/far.h"
+#include "remote/flow.h"
 
 #define VIA "$via/"
 #define VIA_SIZE 5u
@@ -331,6 +332,8 @@ bool tri_bridge_pass(const struct tri_arrival *a, bool wait)
         tri_control_reject(a);
         return true;
     }
+    if (wait && tri_flow_full(remote, a->to))
+        return false; /* TR_DELAY: so long the peer waits. */
     struct tri_block *block = tri_inbound_block(ctx, &tri_passing_type, size, in->headers);
     if (!block) {
         if (wait)

@@ -61,8 +61,7 @@ bool tri_bridge_rename(const struct tri_link *to, const struct tri_link *home,
 /* Whether `from`, an actor of another node or nobody, can be told to the node of `to`. */
 bool tri_bridge_can_tell(struct tr_remote *remote, tr_pid to, tr_pid from);
 
-/* Passes on what has arrived for a remote PID; false: there is no memory for it, and it may
- * `wait`. */
+/* Passes on what has arrived for a remote PID; false: there is no room for it, and it may `wait`. */
 bool tri_bridge_pass(const struct tri_arrival *arrival, bool wait);
 /* What leaves of a message on its way through. */
 void tri_bridge_unpack(const void *body, size_t size, struct tri_outgoing *out);

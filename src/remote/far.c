@@ -6,6 +6,7 @@
 #include "core/request.h"
 #include "remote/activator.h"
 #include "remote/bridge.h"
+#include "remote/flow.h"
 
 /* Encodings of what this library says by itself: two ids, two addresses. */
 #define PAYLOAD_MAX (4u * (TR_NAME_SIZE_MAX + 1) + 64u)
@@ -384,6 +385,9 @@ static bool told(struct tri_proxy *proxy, struct tr_ctx *ctx, struct tri_block *
         tri_store(&far->interest, 0u, TRI_RELAXED);
         note_interest(far, cold, 0);
         return true;
+    case TRI_SYS_UNDELAY:
+        tri_flow_go_on(far, ctx);
+        return true;
     case TRI_SYS_DOWN:
         on_down(far, ctx, from, (tr_err)block->call);
         return true;
@@ -397,6 +401,8 @@ static void ended(struct tri_proxy *proxy, struct tr_ctx *ctx)
     struct tri_far *far = far_of(proxy);
     struct tr_remote *remote = far->link->remote;
     (void)ctx;
+    if (tri_flow_holds(remote))
+        tri_flow_forget(far);
     while (far->watched) { /* Out of the table: nobody else's. */
         struct tri_watched *w = far->watched;
         far->watched = w->next;

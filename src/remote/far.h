@@ -38,6 +38,8 @@ struct tri_far {
     TRI_ATOMIC(uint32_t) used_s;   /* of the node's clock */
     TRI_ATOMIC(uint32_t) interest; /* TRI_FAR_…: written by the worker */
     TRI_ATOMIC(bool) leaving;      /* it is out of the table */
+    struct tri_far *held_next;     /* under the link's lock, as `held` */
+    bool held;
     uint32_t hash;
     uint32_t id_size;
     char id[];

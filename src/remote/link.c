@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "remote/bridge.h"
 #include "remote/far.h"
+#include "remote/flow.h"
 #include "remote/inbound.h"
 
 /* Bytes that are given to the wire at a time; it asks for more below the low mark. */
@@ -236,6 +237,7 @@ static void shut(struct tri_link *link)
     tri_spin_lock(&link->lock);
     link->shut = true;
     tri_spin_unlock(&link->lock);
+    tri_flow_release(link);
 }
 
 static void on_opened(void *user, struct tri_stream *stream)
@@ -515,6 +517,7 @@ void tri_link_client(struct tri_link *link, struct tri_inbound *client)
 
 void tri_link_tick(struct tri_link *link, uint64_t now_ns)
 {
+    tri_flow_look(link);
     uint64_t idle_ns = (uint64_t)link->remote->config.idle_ms * 1000000u;
     if (link->assoc.state != TRI_ASSOC_UP || link->client ||
         tri_load(&link->bytes, TRI_RELAXED) != 0 || now_ns - link->used_ns < idle_ns)

@@ -44,6 +44,7 @@ struct tri_link {
     TRI_ATOMIC(uint64_t) refused;
     TRI_ATOMIC(uint64_t) promised; /* to tr_try_send(), and not queued yet */
     struct tri_wire_job job;
+    struct tri_far *held; /* proxies that wait for room: remote/flow.h */
 
     /* Under the table's lock. */
     struct tri_far *fars;   /* actors there */

@@ -3,6 +3,7 @@
 #include "core/headers.h"
 #include "remote/bridge.h"
 #include "remote/far.h"
+#include "remote/flow.h"
 
 /* Chunks that are kept for the next message. */
 #define CHUNKS_KEPT 64u
@@ -138,8 +139,11 @@ void tri_outbox_done(struct tri_chunk *chunk)
     /* Relaxed: written under the lock only; others read figures. */
     tri_store(&link->letters, tri_load(&link->letters, TRI_RELAXED) - chunk->letters, TRI_RELAXED);
     tri_store(&link->bytes, tri_load(&link->bytes, TRI_RELAXED) - chunk->bytes, TRI_RELAXED);
+    bool eased = tri_flow_eased(link);
     tri_spin_unlock(&link->lock);
     chunk_free(chunk);
+    if (eased)
+        tri_flow_release(link);
 }
 
 /* ---- Putting a message in ---------------------------------------------------- */
@@ -315,7 +319,8 @@ static bool has_room(const struct tri_link *link, bool must)
     uint64_t factor = must ? MUST_FACTOR : 1;
     if (total >= config->queue_bytes_total * factor)
         return false;
-    return config->overflow == TR_QUEUE || bytes < config->queue_bytes * factor;
+    /* Of the policies before it, that is: with the others who sends waits, or nobody does. */
+    return config->overflow >= TR_DROP_OLDEST || bytes < config->queue_bytes * factor;
 }
 
 /* Under the lock; true if the I/O thread is to be called. */

@@ -177,6 +177,7 @@ static void fill_in(struct tr_remote_config *config)
     DEFAULT(allow, TR_REMOTE_DEFAULT);
     DEFAULT(queue_bytes, (size_t)16 << 20);
     DEFAULT(queue_bytes_total, (size_t)256 << 20);
+    DEFAULT(queue_messages, 1024);
     DEFAULT(batch_bytes, (size_t)256 << 10);
     DEFAULT(backoff_ms_min, 100);
     DEFAULT(backoff_ms_max, 10000);
@@ -198,10 +199,9 @@ static tr_err check(const struct tr_remote_config *c, struct tr_error *error)
     if (c->batch_bytes < 16384 || c->batch_bytes > 4000000)
         return tri_error_set(error, TR_EINVAL, 0, "batch_bytes is %zu, want 16,384 to 4,000,000",
                              c->batch_bytes);
-    if (c->overflow != TR_REFUSE && c->overflow != TR_DROP_NEWEST && c->overflow != TR_QUEUE)
-        return tri_error_set(error, TR_EINVAL, 0,
-                             "overflow is %d, want TR_REFUSE, TR_DROP_NEWEST or TR_QUEUE",
-                             (int)c->overflow);
+    if ((unsigned)c->overflow > TR_QUEUE)
+        return tri_error_set(error, TR_EINVAL, 0, "overflow is %d, want 0 … %d", (int)c->overflow,
+                             (int)TR_QUEUE);
     if (c->io_threads > TRI_IO_THREADS_MAX)
         return tri_error_set(error, TR_EINVAL, 0, "io_threads is %u, want at most %u",
                              c->io_threads, TRI_IO_THREADS_MAX);

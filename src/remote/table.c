@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "core/spawn.h"
 #include "remote/far.h"
+#include "remote/flow.h"
 #include "troupe/middleware.h"
 
 #define CAPACITY_MIN 64u
@@ -246,7 +247,12 @@ static tr_pid make(struct tri_link *link, struct tr_ctx *ctx, struct tri_name id
     struct tri_far *far = tri_calloc(1, sizeof *far + id.size + 1);
     if (!far)
         return tr_nobody(TR_ENOMEM);
+    struct tr_spawn_args mailbox = {0};
     far->proxy = tri_far_proxy;
+    if (tri_flow_holds(remote)) {
+        mailbox = tri_flow_mailbox(remote);
+        far->proxy.deliver = tri_flow_deliver;
+    }
     far->link = link;
     far->hash = hash;
     far->kept = kept;
@@ -254,7 +260,7 @@ static tr_pid make(struct tri_link *link, struct tr_ctx *ctx, struct tri_name id
     if (id.size)
         memcpy(far->id, id.at, id.size);
     tri_store(&far->used_s, tri_load(&table->now_s, TRI_RELAXED), TRI_RELAXED);
-    tr_pid pid = tri_spawn_remote(ctx, &far->proxy);
+    tr_pid pid = tri_spawn_remote(ctx, &far->proxy, &mailbox);
     if (tr_pid_is_nobody(pid)) {
         tri_free(far);
         return pid;

@@ -32,15 +32,29 @@ static void settings_come_from_texts(void **state)
     assert_int_equal(config.remote.idle_ms, 4);
     assert_int_equal(config.remote.lost_ms, 6000);
     assert_int_equal(config.stop_ms, 5);
-    static const char *const bad[][3] = {{"listne", "x", "there is no setting 'listne'"},
-                                         {"plaintext", "1", "plaintext is '1', want yes or no"},
-                                         {"queue-bytes", "", "queue-bytes is ''"},
-                                         {"queue-bytes", "1x", "queue-bytes is '1x'"},
-                                         {"queue-bytes", "99999999999999999999g", "queue-bytes"},
-                                         {"queue-bytes", "99999999999g", "queue-bytes"},
-                                         {"workers", "-1", "workers is '-1'"},
-                                         {"workers", "1k", "workers is '1k'"},
-                                         {"overflow", "delay", "want refuse, drop-newest or"}};
+    static const struct {
+        const char *name;
+        enum tr_overflow policy;
+    } policies[] = {{"refuse", TR_REFUSE},
+                    {"drop-oldest", TR_DROP_OLDEST},
+                    {"delay", TR_DELAY},
+                    {"queue", TR_QUEUE}};
+    for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
+        assert_int_equal(tr_node_configure(&config, "overflow", policies[i].name, &error), TR_OK);
+        assert_int_equal(config.remote.overflow, policies[i].policy);
+    }
+    assert_int_equal(tr_node_configure(&config, "queue-messages", "77", &error), TR_OK);
+    assert_int_equal(config.remote.queue_messages, 77);
+    static const char *const bad[][3] = {
+        {"listne", "x", "there is no setting 'listne'"},
+        {"plaintext", "1", "plaintext is '1', want yes or no"},
+        {"queue-bytes", "", "queue-bytes is ''"},
+        {"queue-bytes", "1x", "queue-bytes is '1x'"},
+        {"queue-bytes", "99999999999999999999g", "queue-bytes"},
+        {"queue-bytes", "99999999999g", "queue-bytes"},
+        {"workers", "-1", "workers is '-1'"},
+        {"workers", "1k", "workers is '1k'"},
+        {"overflow", "drop", "want refuse, drop-newest, drop-oldest, "}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(tr_node_configure(&config, bad[i][0], bad[i][1], &error), TR_EINVAL);
         assert_non_null(strstr(error.text, bad[i][2]));

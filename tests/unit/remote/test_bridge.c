@@ -66,6 +66,8 @@ static void an_actor_behind_a_route_is_one_like_others(void **state)
     assert_string_equal(answer.text, "echo:from outside");
     assert_int_equal(link_to(&middle, tr_remote_address(far_node.remote)).forwarded, 4);
     tell(&near_node, 'w', echo, "");
+    tell(&near_node, 'r', echo, "watched");
+    await("user echo:watched (answer)");
     tr_stop(tr_root(near_node.sys), echo);
     await("user down success");
     forget();

@@ -146,7 +146,7 @@ static void configurations_are_checked(void **state)
         {{.io_threads = 1000}, "io_threads is 1000"},
         {{.lost_ms = 1999}, "lost_ms is 1999, want 2000 to 600000"},
         {{.lost_ms = 600001}, "lost_ms is 600001"},
-        {{.overflow = TR_DELAY}, "overflow is"},
+        {{.overflow = (enum tr_overflow)9}, "overflow is"},
         {{.listen = "nonsense"}, "'nonsense'"},
         {{.listen = "0.0.0.0:0", .plaintext = true}, "0.0.0.0:0"},
         {{.listen = "0.0.0.0:7999", .advertise = "127.0.0.1:7999"}, "0.0.0.0:7999"},
