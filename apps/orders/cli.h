@@ -16,7 +16,6 @@ struct cli {
     bool help, version, json, quiet;
     const char *data, *db, *out, *notices, *backpressure, *dropped;
     const char *role, *listen, *acknowledged, *gateway, *processing, *provider, *to;
-    const char *certificate, *key, *authority;
     const char *peer[CLI_PEERS_MAX]; /* as often as --peer was given */
     int64_t peers, backlog;
     bool until_done;

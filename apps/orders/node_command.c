@@ -97,8 +97,6 @@ static bool check_options(const struct cli *cli, const struct node_options *opti
         only = "--declines, --late and --provider are for processing";
     else if (cli->data && cli->generate_given)
         only = "--data and --generate exclude each other";
-    else if (!cli->certificate != !cli->key || !cli->key != !cli->authority)
-        only = "--tls-cert, --tls-key and --tls-ca belong together";
     if (only)
         return ord_fail(error, "%s", only);
     for (int64_t i = 0; i < cli->peers; i++)
@@ -253,9 +251,6 @@ int node_command(const struct cli *cli)
     struct node_options options = {
         .db = cli->db,
         .listen = cli->listen,
-        .certificate = cli->certificate,
-        .key = cli->key,
-        .authority = cli->authority,
         .workers = (unsigned)cli->workers,
         .backlog_max = (uint64_t)cli->backlog,
         .name = cli->data             ? cli->data

@@ -41,7 +41,7 @@ _orders()
     send) options="--to --data --generate --seed --lines --json --help --version" ;;
     node)
         options="--data --generate --seed --lines --db --workers --stock --declines --late
-            --duplicate-window --notices --role --listen --tls-cert --tls-key --tls-ca --peer --until-done --acknowledged --backlog
+            --duplicate-window --notices --role --listen --peer --until-done --acknowledged --backlog
             --provider --json --help --version"
         ;;
     *) return ;;

@@ -33,9 +33,6 @@ complete -c orders -n '__fish_seen_subcommand_from verify' -r -F -l processing -
 
 complete -c orders -n '__fish_seen_subcommand_from node' -x -l role -a 'gateway processing ledger all' -d 'What this node does'
 complete -c orders -n '__fish_seen_subcommand_from node' -x -l listen -d 'Where other nodes reach it'
-complete -c orders -n '__fish_seen_subcommand_from node' -r -F -l tls-cert -d 'Its certificate'
-complete -c orders -n '__fish_seen_subcommand_from node' -r -F -l tls-key -d 'The key of the certificate'
-complete -c orders -n '__fish_seen_subcommand_from node' -r -F -l tls-ca -d 'Whose certificates are trusted'
 complete -c orders -n '__fish_seen_subcommand_from node' -x -l peer -a 'gateway= processing= ledger=' -d 'Where the node of a role is'
 complete -c orders -n '__fish_seen_subcommand_from node' -l until-done -d 'End when all orders have ended'
 complete -c orders -n '__fish_seen_subcommand_from node' -r -F -l acknowledged -d 'Append acknowledged orders there'

@@ -24,9 +24,6 @@
 #define LOOK_MS 20u     /* how often the main thread looks around */
 #define SETTLE_MS 2000u /* how long a node that ends waits for what is being written */
 #define LINK_BYTES (64u << 20)
-/* A link to a host that says nothing is made anew after so long: otherwise, when the network is whole
- * again, TCP would take about as long to try again as it was cut. */
-#define LOST_MS 10000u
 
 struct node {
     const struct node_options *options;
@@ -220,17 +217,13 @@ static bool start_remote(struct node *node)
                                                   &messages_notification_message_type,
                                                   NULL};
     struct tr_error why;
-    const struct tr_remote_tls tls = {node->options->certificate, node->options->key,
-                                      node->options->authority};
     struct tr_remote_config config = {.listen = node->options->listen,
-                                      .tls = tls.certificate_file ? &tls : NULL,
                                       .types = types,
                                       .allow = TR_REMOTE_WATCH | TR_REMOTE_LIST,
                                       .queue_bytes = LINK_BYTES,
                                       .backoff_ms_min = 20,
                                       .backoff_ms_max = 500,
-                                      .give_up_ms = 200,
-                                      .lost_ms = LOST_MS};
+                                      .give_up_ms = 200};
     if (tr_remote_start(node->system, &config, &node->remote, &why) == TR_OK)
         return true;
     node->remote = NULL;

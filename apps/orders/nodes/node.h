@@ -13,8 +13,6 @@ struct node_options {
         *db; /* all: of the ledger; with "-gateway" and "-processing" after it of the others */
     const char *listen;           /* HOST:PORT; NULL: a free port of this machine */
     const char *peer[ROLE_COUNT]; /* HOST:PORT */
-    /* PEM files, all or none; without them only addresses of this machine are listened on. */
-    const char *certificate, *key, *authority;
     unsigned workers;
     uint64_t backlog_max; /* 0: DESK_BACKLOG_MAX */
 
