@@ -10,7 +10,7 @@ struct desk_tick {
     char none;
 };
 struct desk_batch {
-    struct desk *desk;
+    struct desk_job *job;
 };
 struct desk_batch_written {
     bool good;
@@ -20,8 +20,10 @@ TR_TYPE(desk_tick);
 TR_TYPE(desk_batch);
 TR_TYPE(desk_batch_written);
 
-/* One batch; the writer's while `busy`. */
-struct job {
+/* One batch; the writer's while the desk is busy. It outlives the desk: an actor may be stopped while
+ * the writer works. */
+struct desk_job {
+    const struct desk_config *config;
     struct desk_item *items;
     bool writes;
     struct {
@@ -43,7 +45,7 @@ struct desk {
     bool meet[ROLE_COUNT], forget[ROLE_COUNT];
     struct desk_item *queue, **queue_tail;
     uint64_t open, batches;
-    struct job job;
+    struct desk_job *job;
     bool busy, failed, connected, strange;
 };
 
@@ -69,7 +71,7 @@ static void publish(struct desk *self)
     board->open = self->open;
     board->batches = self->batches;
     board->failed = self->failed;
-    board->tidy = true;
+    board->tidy = !self->busy; /* What is being written is not yet there. */
     for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++) {
         const struct post *post = &self->post[role];
         board->tidy = board->tidy && !self->forget[role] && !self->meet[role];
@@ -94,6 +96,7 @@ static tr_err desk_init(tr_ctx *ctx, void *state, const void *arg)
     self->ops = self->config->ops;
     self->outbox = self->config->outbox;
     self->queue_tail = &self->queue;
+    self->job = self->config->job;
     while (self->start == 0)
         self->start = tr_random(ctx);
     for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++) {
@@ -111,44 +114,59 @@ static tr_err desk_init(tr_ctx *ctx, void *state, const void *arg)
     return TR_OK;
 }
 
-static void free_items(struct desk *self, struct desk_item *items)
+static uint64_t free_items(struct desk_item *items)
 {
-    while (items) {
+    uint64_t count = 0;
+    for (; items; count++) {
         struct desk_item *next = items->next;
         parcel_order_free(items->order);
         free(items->ends);
         free(items->door);
         free(items);
-        self->open--;
         items = next;
     }
+    return count;
 }
 
 static void desk_stop(tr_ctx *ctx, void *state)
 {
     struct desk *self = state;
     (void)ctx;
-    free_items(self, self->queue);
+    free_items(self->queue);
     for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++) {
         for (uint32_t i = 0; self->ring[role] && i < POST_WINDOW; i++)
-            free_items(self, self->ring[role][i]);
+            free_items(self->ring[role][i]);
         free(self->ring[role]);
     }
-    if (self->busy)
-        return; /* The writer has it still; the process ends anyway. */
-    free_items(self, self->job.items);
-    while (self->job.fetched) {
-        struct outbox_parcel *next = self->job.fetched->next;
-        free(self->job.fetched);
-        self->job.fetched = next;
+}
+
+bool desk_prepare(struct desk_config *config)
+{
+    config->job = calloc(1, sizeof(*config->job));
+    return config->job != NULL;
+}
+
+void desk_fini(struct desk_config *config)
+{
+    struct desk_job *job = config->job;
+    config->job = NULL;
+    if (!job)
+        return;
+    free_items(job->items);
+    while (job->fetched) {
+        struct outbox_parcel *next = job->fetched->next;
+        free(job->fetched);
+        job->fetched = next;
     }
+    free(job);
 }
 
 /* ---- The writer ------------------------------------------------------------ */
 
-static bool write_all(struct desk *self, struct job *job, struct ord_error *error)
+static bool write_all(struct desk_job *job, struct ord_error *error)
 {
-    struct outbox *outbox = self->outbox;
+    const struct desk_config *config = job->config;
+    struct outbox *outbox = config->outbox;
     if (!outbox_begin(outbox, error))
         return false;
     for (int i = ROLE_GATEWAY; i < ROLE_COUNT; i++) {
@@ -158,25 +176,25 @@ static bool write_all(struct desk *self, struct job *job, struct ord_error *erro
             (job->peer[i].applied && !outbox_applied(outbox, role, job->peer[i].applied, error)))
             return false;
     }
-    return self->ops->write(self->config->state, outbox, job->items, error) &&
+    return config->ops->write(config->state, outbox, job->items, error) &&
            outbox_commit(outbox, error);
 }
 
 /* Runs on an offload thread; the job and the database are its own until it returns. */
 static tr_err write_batch(const void *arg, void *result)
 {
-    struct desk *self = ((const struct desk_batch *)arg)->desk;
+    struct desk_job *job = ((const struct desk_batch *)arg)->job;
+    struct outbox *outbox = job->config->outbox;
     struct desk_batch_written *written = result;
-    struct job *job = &self->job;
     struct outbox_parcel **tail = &job->fetched;
-    written->good = !job->writes || write_all(self, job, &written->why);
+    written->good = !job->writes || write_all(job, &written->why);
     if (!written->good)
-        outbox_rollback(self->outbox);
+        outbox_rollback(outbox);
     for (int role = ROLE_GATEWAY; written->good && role < ROLE_COUNT; role++) {
-        uint64_t kept = outbox_peer(self->outbox, (enum node_role)role)->kept;
+        uint64_t kept = outbox_peer(outbox, (enum node_role)role)->kept;
         if (job->peer[role].window == 0 || job->peer[role].after >= kept)
             continue;
-        tail = outbox_fetch(self->outbox, (enum node_role)role, job->peer[role].after,
+        tail = outbox_fetch(outbox, (enum node_role)role, job->peer[role].after,
                             job->peer[role].window, job->peer[role].bytes, tail, &written->why);
         written->good = tail != NULL;
     }
@@ -198,7 +216,7 @@ static uint64_t room_for_orders(const struct desk *self)
  * each of the others: while the backlog is full it waits, and so does what comes after it. */
 static void gather(struct desk *self)
 {
-    struct job *job = &self->job;
+    struct desk_job *job = self->job;
     struct desk_item **tail = &job->items;
     uint64_t room = room_for_orders(self);
     for (unsigned i = 0; i < DESK_BATCH_MAX && self->queue; i++) {
@@ -221,10 +239,10 @@ static void gather(struct desk *self)
 
 static void work(tr_ctx *ctx, struct desk *self, bool tidy)
 {
-    struct job *job = &self->job;
+    struct desk_job *job = self->job;
     if (self->busy || self->failed)
         return;
-    memset(job, 0, sizeof(*job));
+    *job = (struct desk_job){.config = self->config};
     gather(self);
     bool sends = false;
     for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++) {
@@ -247,7 +265,7 @@ static void work(tr_ctx *ctx, struct desk *self, bool tidy)
         self->forget[role] = self->meet[role] = false;
     }
     self->busy = true;
-    tr_offload(ctx, write_batch, desk_batch_written, desk_batch, .desk = self);
+    tr_offload(ctx, write_batch, desk_batch_written, desk_batch, .job = job);
 }
 
 /* ---- With the peers -------------------------------------------------------- */
@@ -471,10 +489,10 @@ void desk_enter(tr_ctx *ctx, struct desk *self, struct doc *doc, struct door_ord
 static void send_fetched(tr_ctx *ctx, struct desk *self)
 {
     uint64_t bytes;
-    while (self->job.fetched) {
-        struct outbox_parcel *parcel = self->job.fetched;
+    while (self->job->fetched) {
+        struct outbox_parcel *parcel = self->job->fetched;
         struct post *post = &self->post[parcel->to];
-        self->job.fetched = parcel->next;
+        self->job->fetched = parcel->next;
         struct talk_parcel *body = NULL;
         if (parcel->number == post->sent + 1 && post_window(post, &bytes) > 0)
             body = tr_msg_new(ctx, &talk_parcel_type, sizeof(*body) + parcel->size);
@@ -498,7 +516,7 @@ static void send_fetched(tr_ctx *ctx, struct desk *self)
 
 static tr_err on_written(tr_ctx *ctx, struct desk *self, const struct desk_batch_written *msg)
 {
-    struct job *job = &self->job;
+    struct desk_job *job = self->job;
     self->batches += job->writes;
     if (!msg->good) {
         self->busy = false;
@@ -517,7 +535,7 @@ static tr_err on_written(tr_ctx *ctx, struct desk *self, const struct desk_batch
     }
     if (job->writes)
         self->ops->written(ctx, self, self->config->state, job->items);
-    free_items(self, job->items);
+    self->open -= free_items(job->items);
     job->items = NULL;
     send_fetched(ctx, self);
     self->busy = false; /* Only now: all of the above may ask for work. */

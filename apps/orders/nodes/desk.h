@@ -47,6 +47,7 @@ struct desk_item {
 };
 
 struct desk;
+struct desk_job;
 
 /* A role. `state` is its own; the desk passes it on. */
 struct desk_ops {
@@ -90,7 +91,12 @@ struct desk_config {
     uint64_t backlog_max;
     void (*say)(void *user, enum node_role role, const char *sentence); /* on a worker */
     void *user;
+    struct desk_job *job; /* from desk_prepare() */
 };
+/* False when memory is short. */
+bool desk_prepare(struct desk_config *config);
+/* After the end of the system. */
+void desk_fini(struct desk_config *config);
 
 struct desk_args {
     const struct desk_config *config; /* outlives the desk */

@@ -15,6 +15,7 @@ struct node_options {
     const char *peer[ROLE_COUNT]; /* HOST:PORT */
     unsigned workers;
     uint64_t backlog_max; /* 0: DESK_BACKLOG_MAX */
+    unsigned under_way;   /* orders between the intake and the database at most; 0: 4,096 */
 
     struct ord_source *source; /* gateway: orders to take in; NULL: none; borrowed */
     const char *name;          /* of the source */

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #define BUSY_MS 2000
 #define NUMBER_BITS 48 /* an outbox id is the peer's role, then the number */
@@ -87,9 +86,8 @@ static bool make(struct outbox *outbox, const char *schema, struct ord_error *er
 {
     char text[640];
     int64_t identity = 0;
-    while (identity <= 0)
-        if (getrandom(&identity, sizeof(identity), 0) != (ssize_t)sizeof(identity))
-            return ord_fail(error, "no random number can be had for '%s'", outbox->path);
+    while (identity <= 0) /* SQLite's generator has its seed from its VFS: the system, or a test. */
+        sqlite3_randomness(sizeof(identity), &identity);
     int used = snprintf(text, sizeof(text),
                         "INSERT INTO node VALUES('role','%s'),('identity','%lld');"
                         "INSERT INTO peers VALUES(1,0,0,0),(2,0,0,0),(3,0,0,0);",

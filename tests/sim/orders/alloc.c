@@ -1,7 +1,6 @@
 #include "alloc.h"
 
 #include <sqlite3.h>
-#include <stdbool.h>
 
 static long left = -1, sqlite_left = -1;
 static sqlite3_mem_methods usual;
@@ -42,6 +41,11 @@ void sim_alloc_fail(long n)
 void sim_sqlite_alloc_fail(long n)
 {
     sqlite_left = n;
+}
+
+bool sim_alloc_pending(void)
+{
+    return left >= 0 || sqlite_left >= 0;
 }
 
 static void *sqlite_malloc(int size)

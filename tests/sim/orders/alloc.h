@@ -3,6 +3,7 @@
 #ifndef SIM_ORDERS_ALLOC_H
 #define SIM_ORDERS_ALLOC_H
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@ char *sim_strdup(const char *text);
  * count apart. */
 void sim_alloc_fail(long n);
 void sim_sqlite_alloc_fail(long n);
+/* One is still to fail. */
+bool sim_alloc_pending(void);
 /* Before SQLite is used. */
 void sim_alloc_install(void);
 

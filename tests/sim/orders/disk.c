@@ -11,7 +11,8 @@ static void *must(void *memory)
     return memory;
 }
 
-struct disk disk;
+struct disk disks[DISK_MACHINES];
+const struct host *disk_host;
 
 /* ---- Bytes ---------------------------------------------------------------- */
 
@@ -66,7 +67,7 @@ static void apply_torn(struct bytes *bytes, const struct change *change)
     unsigned mask = 0, sector = 0;
     for (size_t done = 0; done < change->size; sector++) {
         if (sector % 8 == 0)
-            mask = tr_test_choose(disk.test, 256);
+            mask = host_choose(disk_host, 256);
         size_t part = DISK_SECTOR - (change->at + done) % DISK_SECTOR;
         if (part > change->size - done)
             part = change->size - done;
@@ -79,27 +80,27 @@ static void apply_torn(struct bytes *bytes, const struct change *change)
 static void lose_power_of(struct file *file)
 {
     static const char *const words[] = {"all kept", "all lost", "each by chance", "each by chance"};
-    if (file->replaced && file->exists && file->safe_exists && tr_test_choose(disk.test, 2)) {
-        tr_test_note(disk.test, "  %s: the deleted one is back", file->name);
+    if (file->replaced && file->exists && file->safe_exists && host_choose(disk_host, 2)) {
+        host_note(disk_host, "  %s: the deleted one is back", file->name);
         disk_forget(file);
         file->exists = false;
     }
     if (file->replaced && file->exists)
         file->safe.size = 0;
-    if (file->exists != file->safe_exists && tr_test_choose(disk.test, 2)) {
-        tr_test_note(disk.test, "  %s: %s", file->name, file->exists ? "gone" : "back");
+    if (file->exists != file->safe_exists && host_choose(disk_host, 2)) {
+        host_note(disk_host, "  %s: %s", file->name, file->exists ? "gone" : "back");
         file->exists = file->safe_exists;
         if (!file->exists)
             file->safe.size = 0;
         disk_forget(file);
     }
-    unsigned how = file->change_count ? tr_test_choose(disk.test, 4) : 0;
+    unsigned how = file->change_count ? host_choose(disk_host, 4) : 0;
     if (file->change_count)
-        tr_test_note(disk.test, "  %s: %zu changes not synced, %s", file->name, file->change_count,
-                     words[how]);
+        host_note(disk_host, "  %s: %zu changes not synced, %s", file->name, file->change_count,
+                  words[how]);
     for (size_t i = 0; i < file->change_count; i++) {
         const struct change *change = &file->changes[i];
-        unsigned fate = how < 2 ? how : tr_test_choose(disk.test, 3);
+        unsigned fate = how < 2 ? how : host_choose(disk_host, 3);
         if (fate == 0)
             apply(&file->safe, change);
         else if (fate == 2 && change->data)
@@ -113,60 +114,71 @@ static void lose_power_of(struct file *file)
     file->replaced = false;
 }
 
-void disk_start(void)
+void disk_start(unsigned machine, bool power_lost)
 {
+    struct disk *disk = &disks[machine];
     for (int i = 0; i < DISK_FILES_MAX; i++) {
-        if (disk.files[i].handles)
+        if (disk->files[i].handles)
             abort();
-        if (disk.files[i].name[0])
-            lose_power_of(&disk.files[i]);
+        if (disk->files[i].name[0] && power_lost)
+            lose_power_of(&disk->files[i]);
     }
-    disk.crashed = false;
-    disk.changes = disk.reads = 0;
-    disk.order_count = 0;
+    disk->crashed = false;
+    disk->changes = disk->reads = 0;
+    disk->order_count = 0;
 }
 
-void disk_reset(struct tr_test *test)
+static void empty(struct disk *disk)
 {
     for (int i = 0; i < DISK_FILES_MAX; i++) {
-        struct file *file = &disk.files[i];
+        struct file *file = &disk->files[i];
         disk_forget(file);
         free(file->changes);
         free(file->now.data);
         free(file->safe.data);
-        *file = (struct file){.exists = false};
     }
-    disk.test = test;
-    disk.crashed = false;
-    disk.changes = disk.reads = 0;
-    disk.order_count = 0;
+    *disk = (struct disk){.crashed = false};
+}
+
+void disk_reset(const struct host *host)
+{
+    for (unsigned i = 0; i < DISK_MACHINES; i++)
+        empty(&disks[i]);
+    disk_host = host;
     sqlite3_randomness(0, NULL); /* It starts anew, from our seed. */
 }
 
-void disk_order(enum disk_fault what, unsigned at, unsigned count)
+void disk_order(unsigned machine, enum disk_fault what, unsigned at, unsigned count)
 {
-    if (disk.order_count == DISK_ORDERS_MAX)
+    struct disk *disk = &disks[machine];
+    if (disk->order_count == DISK_ORDERS_MAX)
         abort();
-    disk.orders[disk.order_count].what = what;
-    disk.orders[disk.order_count].at = at;
-    disk.orders[disk.order_count++].count = count;
+    disk->orders[disk->order_count].what = what;
+    disk->orders[disk->order_count].at = at;
+    disk->orders[disk->order_count++].count = count;
 }
 
-bool disk_crashed(void)
+void disk_cut(unsigned machine)
 {
-    return disk.crashed;
+    disks[machine].crashed = true;
 }
 
-unsigned disk_changes(void)
+bool disk_crashed(unsigned machine)
 {
-    return disk.changes;
+    return disks[machine].crashed;
 }
 
-bool disk_ordered(enum disk_fault what, unsigned now)
+unsigned disk_changes(unsigned machine)
 {
-    for (unsigned i = 0; i < disk.order_count; i++) {
-        if (disk.orders[i].what == what && now >= disk.orders[i].at && disk.orders[i].count > 0) {
-            disk.orders[i].count--;
+    return disks[machine].changes;
+}
+
+bool disk_ordered(struct disk *disk, enum disk_fault what, unsigned now)
+{
+    for (unsigned i = 0; i < disk->order_count; i++) {
+        if (disk->orders[i].what == what && now >= disk->orders[i].at &&
+            disk->orders[i].count > 0) {
+            disk->orders[i].count--;
             return true;
         }
     }
@@ -175,12 +187,13 @@ bool disk_ordered(enum disk_fault what, unsigned now)
 
 bool disk_powered(const char *doing, const struct file *file)
 {
-    if (disk.crashed)
+    struct disk *disk = disk_of(file->name);
+    if (disk->crashed)
         return false;
-    if (!disk_ordered(DISK_CRASH, disk.changes++))
+    if (!disk_ordered(disk, DISK_CRASH, disk->changes++))
         return true;
-    tr_test_note(disk.test, "  the power goes while %s is %s", file->name, doing);
-    disk.crashed = true;
+    host_note(disk_host, "  the power goes while %s is %s", file->name, doing);
+    disk->crashed = true;
     return false;
 }
 
@@ -194,16 +207,16 @@ void disk_sync(struct file *file)
     file->safe_exists = file->exists;
     for (size_t i = 0; i < file->change_count; i++) {
         const struct change *change = &file->changes[i];
-        if (!change->doomed || tr_test_choose(disk.test, 2) == 0)
+        if (!change->doomed || host_choose(disk_host, 2) == 0)
             apply(&file->safe, change);
     }
     disk_forget(file);
 }
 
-void disk_sync_names(void)
+void disk_sync_names(struct disk *disk)
 {
     for (int i = 0; i < DISK_FILES_MAX; i++) {
-        struct file *file = &disk.files[i];
+        struct file *file = &disk->files[i];
         if (file->replaced || !file->exists)
             file->safe.size = 0;
         file->replaced = false;
@@ -211,11 +224,18 @@ void disk_sync_names(void)
     }
 }
 
+struct disk *disk_of(const char *name)
+{
+    unsigned machine = name[0] && name[1] == '/' ? (unsigned)(name[0] - '0') : 0;
+    return &disks[machine < DISK_MACHINES ? machine : 0];
+}
+
 struct file *disk_find(const char *name, bool create)
 {
+    struct disk *disk = disk_of(name);
     struct file *free_one = NULL;
     for (int i = 0; i < DISK_FILES_MAX; i++) {
-        struct file *file = &disk.files[i];
+        struct file *file = &disk->files[i];
         if (strcmp(file->name, name) == 0)
             return file;
         if (!file->name[0] && !free_one)

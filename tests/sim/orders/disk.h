@@ -7,7 +7,7 @@
 #ifndef SIM_ORDERS_DISK_H
 #define SIM_ORDERS_DISK_H
 
-#include "troupe/test.h"
+#include "host.h"
 
 /* What happens at operation `at` (writes, syncs, truncations, deletions, counted from the last
  * start on; reads count apart), and to so many of its kind from there on. */
@@ -23,13 +23,20 @@ enum disk_fault {
 /* Registers the VFS as SQLite's default, once per process. */
 void disk_install(void);
 
-/* An empty disk. `test` decides, and gets the trace. */
-void disk_reset(struct tr_test *test);
-/* The machine starts: takes the power away first if it was on. No connection may be open. */
-void disk_start(void);
+/* Machines that have a disk each: files are on that of their name's first digit ("1/books.db"), on
+ * disk 0 without one. */
+#define DISK_MACHINES 4u
+
+/* Empty disks. `host` decides, and gets the trace. */
+void disk_reset(const struct host *host);
+/* The machine starts, or only a process on it: takes the power away first if it was on. No
+ * connection may be open. */
+void disk_start(unsigned machine, bool power_lost);
 /* At most 8 at a time, until the next start. */
-void disk_order(enum disk_fault what, unsigned at, unsigned count);
-bool disk_crashed(void);
-unsigned disk_changes(void); /* operations since the start */
+void disk_order(unsigned machine, enum disk_fault what, unsigned at, unsigned count);
+/* From now on nothing reaches the disk: power or process are gone. */
+void disk_cut(unsigned machine);
+bool disk_crashed(unsigned machine);
+unsigned disk_changes(unsigned machine); /* operations since the start */
 
 #endif

@@ -49,7 +49,6 @@ struct handle {
 };
 
 struct disk {
-    struct tr_test *test;
     struct file files[DISK_FILES_MAX];
     struct {
         enum disk_fault what;
@@ -59,7 +58,11 @@ struct disk {
     unsigned changes, reads; /* operations since the start */
     bool crashed;
 };
-extern struct disk disk;
+extern struct disk disks[DISK_MACHINES];
+extern const struct host *disk_host;
+
+/* The machine that a file of that name is on. */
+struct disk *disk_of(const char *name);
 
 /* The file of that name; NULL if there is none and it is not to be made. */
 struct file *disk_find(const char *name, bool create);
@@ -69,10 +72,10 @@ void disk_forget(struct file *file);
 /* All that was changed is on the platter, but perhaps not what an earlier sync has failed for. */
 void disk_sync(struct file *file);
 /* What files there are is on the platter. */
-void disk_sync_names(void);
+void disk_sync_names(struct disk *disk);
 /* A change is about to happen. False: the power is gone; the change may be under way. */
 bool disk_powered(const char *doing, const struct file *file);
 /* True if that fault is ordered for operation number `now`; it is used up by that. */
-bool disk_ordered(enum disk_fault what, unsigned now);
+bool disk_ordered(struct disk *disk, enum disk_fault what, unsigned now);
 
 #endif

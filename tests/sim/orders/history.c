@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define EVENTS_MOST 24
 #define ORDER_ROWS 4
@@ -21,7 +22,7 @@ struct draft {
 };
 
 struct maker {
-    struct tr_test *test;
+    const struct host *host;
     struct history *history;
     struct draft drafts[EVENTS_MOST];
     int draft_count;
@@ -30,7 +31,7 @@ struct maker {
 
 static int below(struct maker *maker, int bound)
 {
-    return (int)(tr_test_random(maker->test) % (unsigned)bound);
+    return (int)(maker->host->random(maker->host->user) % (unsigned)bound);
 }
 
 /* ---- Kinds of orders ------------------------------------------------------ */
@@ -173,10 +174,10 @@ static void make(struct maker *maker, struct draft *draft, int number)
             snprintf(draft->rows[i].key, sizeof draft->rows[i].key, "A5%04d", number);
 }
 
-void history_make(struct tr_test *test, struct history *history)
+void history_make(const struct host *host, struct history *history)
 {
     static struct maker maker;
-    maker = (struct maker){.test = test, .history = history};
+    maker = (struct maker){.host = host, .history = history};
     *history = (struct history){.count = 0};
     history->stock = below(&maker, 4) == 0 ? -1 : 4 + below(&maker, 40);
     history->window_minutes = below(&maker, 3) ? 10 : 0;
@@ -188,7 +189,7 @@ void history_make(struct tr_test *test, struct history *history)
         maker.minute += below(&maker, 8);
         make(&maker, draft, i);
         maker.draft_count++;
-        if (!tr_test_event(test))
+        if (!host->event(host->user))
             continue;
         for (int row = 0; row < draft->count && history->count < ROWS_MAX; row++)
             history->rows[history->count++] = draft->rows[row];

@@ -5,7 +5,7 @@
 #ifndef SIM_ORDERS_HISTORY_H
 #define SIM_ORDERS_HISTORY_H
 
-#include "troupe/test.h"
+#include "host.h"
 
 #define ROWS_MAX 400
 #define CODES 6
@@ -30,7 +30,7 @@ struct history {
     unsigned under_way; /* orders at most */
 };
 
-void history_make(struct tr_test *test, struct history *ret);
+void history_make(const struct host *host, struct history *ret);
 
 extern const char *const history_codes[CODES];
 bool history_is_product(int code);

@@ -66,7 +66,7 @@ static void make_runs(void)
 static void orders(struct tr_test *t)
 {
     town_begin(t);
-    history_make(t, &town.history);
+    history_make(&town.host, &town.history);
     make_runs();
     for (int i = 0; i < run_count; i++)
         town_run(&runs[i], i == run_count - 1);

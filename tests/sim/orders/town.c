@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #define BOOKS "books.db"
+#define MACHINE 0
 
 struct provider {
     struct payment_provider base;
@@ -29,7 +30,7 @@ struct town town;
 static struct world *world_of(struct payment_provider *provider)
 {
     struct world *world = ((struct provider *)provider)->world;
-    world->off = world->off || disk_crashed();
+    world->off = world->off || disk_crashed(MACHINE);
     return world;
 }
 
@@ -54,7 +55,7 @@ static enum payment_answer refund(struct payment_provider *provider, const char 
 static bool deliver(void *user, const struct notice *notice)
 {
     (void)user;
-    town.world.off = town.world.off || disk_crashed();
+    town.world.off = town.world.off || disk_crashed(MACHINE);
     return world_tell(&town.world, notice->key, notice->id, notice->state);
 }
 
@@ -73,7 +74,7 @@ static long read_text(struct ord_source *base, char *buffer, size_t size, struct
 static bool go_on(void *user)
 {
     (void)user;
-    if (disk_crashed())
+    if (disk_crashed(MACHINE))
         return false;
     town.stuck = !tr_test_next(town.test);
     return !town.stuck;
@@ -85,7 +86,7 @@ static void meanwhile(void *user)
     unsigned steps = tr_test_choose(town.test, 8);
     (void)user;
     for (steps *= steps == 7 ? 40 : 2; steps > 0; steps--) {
-        if (disk_crashed() || !tr_test_next(town.test))
+        if (disk_crashed(MACHINE) || !tr_test_next(town.test))
             return;
     }
 }
@@ -103,7 +104,7 @@ static void order_faults(const struct run *run)
         tr_test_note(town.test, "  ordered: %s at %u, %u times", words[fault->what], fault->at,
                      fault->count);
         if (fault->what < (enum trouble)DISK_FAULTS)
-            disk_order((enum disk_fault)fault->what, fault->at, fault->count);
+            disk_order(MACHINE, (enum disk_fault)fault->what, fault->at, fault->count);
         else if (fault->what == TROUBLE_ALLOC)
             sim_alloc_fail((long)fault->at);
         else if (fault->what == TROUBLE_SQLITE_ALLOC)
@@ -154,7 +155,7 @@ static bool run_flow(const struct run *run, struct flow_result *result, struct o
     faults_off();
     free(text);
     tr_test_note(town.test, "  the run %s, %u changes of the disk", good ? "is over" : error->text,
-                 disk_changes());
+                 disk_changes(MACHINE));
     return good;
 }
 
@@ -188,7 +189,7 @@ void town_run(const struct run *run, bool last)
     struct ord_error error = {""};
     bool good = run_flow(run, &result, &error);
     tr_test_restart(town.test);
-    disk_start();
+    disk_start(MACHINE, true);
     if (town.stuck)
         tr_test_failed(town.test, "the run would wait for ever");
     struct oracle_run done = {run->rows, good && !result.broken,
@@ -206,12 +207,44 @@ void town_run(const struct run *run, bool last)
     }
 }
 
+static uint32_t on_choose(void *user, uint32_t bound)
+{
+    return tr_test_choose(user, bound);
+}
+
+static uint64_t on_random(void *user)
+{
+    return tr_test_random(user);
+}
+
+static bool on_event(void *user)
+{
+    return tr_test_event(user);
+}
+
+static void on_note(void *user, const char *line)
+{
+    tr_test_note(user, "%s", line);
+}
+
+static void on_wrong(void *user, const char *why)
+{
+    tr_test_failed(user, "%s", why);
+}
+
 void town_begin(struct tr_test *test)
 {
     memset(&town, 0, sizeof town);
     town.test = test;
-    disk_reset(test);
-    world_reset(&town.world, test);
+    town.host = (struct host){.user = test,
+                              .seed = tr_test_seed(test),
+                              .choose = on_choose,
+                              .random = on_random,
+                              .event = on_event,
+                              .note = on_note,
+                              .wrong = on_wrong};
+    disk_reset(&town.host);
+    world_reset(&town.world, &town.host);
     oracle_reset(&town.oracle, &town.history, &town.world);
 }
 

@@ -7,6 +7,8 @@
 
 #include "flow.h"
 
+#include "troupe/test.h"
+
 #define FAULTS_MAX 6
 
 /* What goes wrong in a run. */
@@ -35,6 +37,7 @@ struct run {
 
 struct town {
     struct tr_test *test;
+    struct host host;
     struct history history;
     struct world world;
     struct oracle oracle;

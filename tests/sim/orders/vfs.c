@@ -23,7 +23,8 @@ static int on_close(sqlite3_file *base)
 static int on_read(sqlite3_file *base, void *buffer, int size, sqlite3_int64 at)
 {
     const struct bytes *now = &file_of(base)->now;
-    if (disk.crashed || disk_ordered(DISK_NO_READ, disk.reads++))
+    struct disk *disk = disk_of(file_of(base)->name);
+    if (disk->crashed || disk_ordered(disk, DISK_NO_READ, disk->reads++))
         return SQLITE_IOERR_READ;
     size_t want = (size_t)size, there = (size_t)at < now->size ? now->size - (size_t)at : 0;
     if (there > want)
@@ -37,18 +38,20 @@ static int on_read(sqlite3_file *base, void *buffer, int size, sqlite3_int64 at)
 static int on_write(sqlite3_file *base, const void *buffer, int size, sqlite3_int64 at)
 {
     struct file *file = file_of(base);
-    bool was_off = disk.crashed;
+    struct disk *disk = disk_of(file->name);
+    bool was_off = disk->crashed;
     if (!disk_powered("written", file)) {
         if (!was_off)
             disk_change(file, (size_t)at, buffer, (size_t)size);
         return SQLITE_IOERR_WRITE;
     }
-    if (disk_ordered(DISK_NO_WRITE, disk.changes)) {
-        tr_test_note(disk.test, "  %s cannot be written", file->name);
+    if (disk_ordered(disk, DISK_NO_WRITE, disk->changes)) {
+        host_note(disk_host, "  %s cannot be written", file->name);
         return SQLITE_IOERR_WRITE;
     }
-    if ((size_t)at + (size_t)size > file->now.size && disk_ordered(DISK_FULL, disk.changes)) {
-        tr_test_note(disk.test, "  %s cannot grow", file->name);
+    if ((size_t)at + (size_t)size > file->now.size &&
+        disk_ordered(disk, DISK_FULL, disk->changes)) {
+        host_note(disk_host, "  %s cannot grow", file->name);
         return SQLITE_FULL;
     }
     disk_change(file, (size_t)at, buffer, (size_t)size);
@@ -58,7 +61,8 @@ static int on_write(sqlite3_file *base, const void *buffer, int size, sqlite3_in
 static int on_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
     struct file *file = file_of(base);
-    bool was_off = disk.crashed;
+    struct disk *disk = disk_of(file->name);
+    bool was_off = disk->crashed;
     bool on = disk_powered("cut", file);
     if (!was_off && (size_t)size < file->now.size)
         disk_change(file, (size_t)size, NULL, 0);
@@ -69,25 +73,26 @@ static int on_sync(sqlite3_file *base, int flags)
 {
     struct handle *handle = (struct handle *)base;
     struct file *file = handle->file;
+    struct disk *disk = disk_of(file->name);
     (void)flags;
     if (!disk_powered("synced", file))
         return SQLITE_IOERR_FSYNC;
-    if (disk_ordered(DISK_NO_SYNC, disk.changes)) {
-        tr_test_note(disk.test, "  %s cannot be synced", file->name);
+    if (disk_ordered(disk, DISK_NO_SYNC, disk->changes)) {
+        host_note(disk_host, "  %s cannot be synced", file->name);
         for (size_t i = 0; i < file->change_count; i++)
             file->changes[i].doomed = true;
         return SQLITE_IOERR_FSYNC;
     }
     disk_sync(file);
     if (handle->names)
-        disk_sync_names();
+        disk_sync_names(disk_of(file->name));
     handle->names = false;
     return SQLITE_OK;
 }
 
 static int on_size(sqlite3_file *base, sqlite3_int64 *ret_size)
 {
-    if (disk.crashed)
+    if (disk_of(file_of(base)->name)->crashed)
         return SQLITE_IOERR_FSTAT;
     *ret_size = (sqlite3_int64)file_of(base)->now.size;
     return SQLITE_OK;
@@ -245,7 +250,7 @@ static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int f
     struct handle *handle = (struct handle *)base;
     (void)vfs;
     memset(handle, 0, sizeof *handle);
-    if (!name || disk.crashed)
+    if (!name || disk_of(name)->crashed)
         return SQLITE_CANTOPEN;
     struct file *file = disk_find(name, (flags & SQLITE_OPEN_CREATE) != 0);
     if (!file || (!file->exists && !(flags & SQLITE_OPEN_CREATE)))
@@ -274,7 +279,7 @@ static int on_delete(sqlite3_vfs *vfs, const char *name, int sync_names)
     (void)vfs;
     if (!file || !file->exists)
         return SQLITE_IOERR_DELETE_NOENT;
-    bool was_off = disk.crashed;
+    bool was_off = disk_of(name)->crashed;
     bool on = disk_powered("deleted", file);
     if (!was_off) {
         file->exists = false;
@@ -282,7 +287,7 @@ static int on_delete(sqlite3_vfs *vfs, const char *name, int sync_names)
         disk_forget(file);
     }
     if (on && sync_names)
-        disk_sync_names();
+        disk_sync_names(disk_of(file->name));
     return on ? SQLITE_OK : SQLITE_IOERR_DELETE;
 }
 
@@ -290,7 +295,7 @@ static int on_access(sqlite3_vfs *vfs, const char *name, int flags, int *ret)
 {
     const struct file *file = disk_find(name, false);
     (void)vfs;
-    if (disk.crashed)
+    if (disk_of(name)->crashed)
         return SQLITE_IOERR_ACCESS;
     *ret = file && file->exists && (flags != SQLITE_ACCESS_EXISTS || file->now.size > 0);
     return SQLITE_OK;
@@ -307,7 +312,7 @@ static int on_randomness(sqlite3_vfs *vfs, int size, char *ret)
 {
     (void)vfs;
     for (int i = 0; i < size; i++)
-        ret[i] = (char)(i * 37 + (int)(disk.test ? tr_test_seed(disk.test) >> (i % 8 * 8) : 0));
+        ret[i] = (char)(i * 37 + (int)(disk_host ? disk_host->seed >> (i % 8 * 8) : 0));
     return size;
 }
 

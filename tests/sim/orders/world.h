@@ -5,7 +5,7 @@
 #ifndef SIM_ORDERS_WORLD_H
 #define SIM_ORDERS_WORLD_H
 
-#include "troupe/test.h"
+#include "host.h"
 
 #define WORLD_KEYS 128
 #define WORLD_TOLD 1024
@@ -39,19 +39,23 @@ struct told {
 };
 
 struct world {
-    struct tr_test *test;
+    const struct host *host;
     struct payment payments[WORLD_KEYS];
     int payment_count;
     struct told told[WORLD_TOLD];
     int told_count;
     unsigned calls;     /* since the process started */
     unsigned down_from; /* this call, and all after it, get no answer; 0: it is not down */
+    bool told_first;    /* customers hear of a refund when it is booked, before it is made */
     bool off;           /* the process is as good as dead: nothing gets out of it any more */
 };
 
-void world_reset(struct world *world, struct tr_test *test);
+void world_reset(struct world *world, const struct host *host);
 /* A new process. */
 void world_start(struct world *world);
+/* A new process that remembers what it has asked for: what the provider has heard of is not asked
+ * for again. */
+void world_again(struct world *world);
 
 /* After 20 inquiries in vain an order waits for a person. Some may not have reached us; but who got
  * that many no answer to gets none to the next one either. */
