@@ -134,8 +134,12 @@ static void desk_stop(tr_ctx *ctx, void *state)
     (void)ctx;
     free_items(self->queue);
     for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++) {
-        for (uint32_t i = 0; self->ring[role] && i < POST_WINDOW; i++)
-            free_items(self->ring[role][i]);
+        for (uint32_t i = 0; self->ring[role] && i < POST_WINDOW; i++) {
+            struct desk_item *item = self->ring[role][i];
+            if (item)
+                item->next = NULL; /* It may be in a list of the role's. */
+            free_items(item);
+        }
         free(self->ring[role]);
     }
 }
