@@ -92,8 +92,9 @@ sim: dev ## random histories in the simulator against an oracle; SEEDS=N (defaul
 	@build/dev/tests/sim_core --seeds $(or $(SEEDS),1000)
 	@build/dev/tests/sim/orders/sim_orders --seeds $(or $(SEEDS),1000)
 
-sim-nodes: dev ## random histories of actors on simulated nodes and networks; SEEDS=N (default 3000)
+sim-nodes: dev ## actors, and the order system, on simulated nodes and networks; SEEDS=N (default 3000)
 	@build/dev/tests/sim_nodes --seeds $(or $(SEEDS),3000)
+	@build/dev/tests/sim/pipeline/sim_pipeline --seeds $(or $(SEEDS),3000)
 
 interop: dev ## real protoactor-go nodes, the long form: 1,000 resets of a link for every pair of nodes
 	@TROUPE_INTEROP_LONG=1 ctest --preset dev -L interop --verbose --timeout 1200 | \
@@ -101,7 +102,7 @@ interop: dev ## real protoactor-go nodes, the long form: 1,000 resets of a link 
 
 planted: ## bugs planted in the core and the order system, what finds them, the shortest schedules
 	@cmake --preset planted >/dev/null
-	@cmake --build --preset planted -j $(JOBS) --target sim_core sim_orders -- --quiet
+	@cmake --build --preset planted -j $(JOBS) --target sim_core sim_orders sim_pipeline -- --quiet
 	@tools/planted build/planted/tests
 
 # Left out: the branch of an assertion that fails, and what only the optimiser sees.

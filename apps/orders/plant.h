@@ -20,7 +20,10 @@
     X(OUT_OF_TURN, "out-of-turn")       /* stock goes to whoever comes first */           \
     X(NOTICE_LOST, "notice-lost")       /* after a crash nobody is told */                \
     X(STALE_STOCK, "stale-stock")       /* a run begins with the first run's stock */     \
-    X(BATCH_TORN, "batch-torn")         /* a batch is committed in two halves */
+    X(BATCH_TORN, "batch-torn")         /* a batch is committed in two halves */          \
+    X(PARCEL_TWICE, "parcel-twice")     /* effect and number are two transactions */      \
+    X(PARCEL_LOST, "parcel-lost")       /* a new process does not send the old parcels */ \
+    X(PARCEL_EARLY, "parcel-early")     /* acknowledged when taken, not when on disk */
 
 enum orders_plant {
     ORDERS_PLANT_NONE,

@@ -1,6 +1,8 @@
 /* desk.c - see desk.h. */
 #include "nodes/desk.h"
 
+#include "plant.h"
+
 #include "talk.troupe.h"
 
 #include <stdio.h>
@@ -101,7 +103,8 @@ static tr_err desk_init(tr_ctx *ctx, void *state, const void *arg)
         self->start = tr_random(ctx);
     for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++) {
         const struct outbox_peer *peer = outbox_peer(self->outbox, (enum node_role)role);
-        post_open(&self->post[role], peer->identity, peer->kept, peer->acked, peer->applied);
+        post_open(&self->post[role], peer->identity, peer->kept,
+                  ORDERS_PLANTED(PARCEL_LOST) ? peer->kept : peer->acked, peer->applied);
         self->drained[role] = peer->applied;
         if (role == (int)self->ops->role)
             continue;
@@ -167,6 +170,12 @@ void desk_fini(struct desk_config *config)
 
 /* ---- The writer ------------------------------------------------------------ */
 
+static bool write_applied(struct desk_job *job, enum node_role role, struct ord_error *error)
+{
+    uint64_t applied = job->peer[role].applied;
+    return applied == 0 || outbox_applied(job->config->outbox, role, applied, error);
+}
+
 static bool write_all(struct desk_job *job, struct ord_error *error)
 {
     const struct desk_config *config = job->config;
@@ -177,11 +186,16 @@ static bool write_all(struct desk_job *job, struct ord_error *error)
         enum node_role role = (enum node_role)i;
         if ((job->peer[i].meet && !outbox_meet(outbox, role, job->peer[i].meet, error)) ||
             (job->peer[i].forget && !outbox_forget(outbox, role, job->peer[i].forget, error)) ||
-            (job->peer[i].applied && !outbox_applied(outbox, role, job->peer[i].applied, error)))
+            (!ORDERS_PLANTED(PARCEL_TWICE) && !write_applied(job, role, error)))
             return false;
     }
-    return config->ops->write(config->state, outbox, job->items, error) &&
-           outbox_commit(outbox, error);
+    if (!config->ops->write(config->state, outbox, job->items, error) ||
+        !outbox_commit(outbox, error))
+        return false;
+    bool good = true;
+    for (int i = ROLE_GATEWAY; ORDERS_PLANTED(PARCEL_TWICE) && good && i < ROLE_COUNT; i++)
+        good = write_applied(job, (enum node_role)i, error);
+    return good;
 }
 
 /* Runs on an offload thread; the job and the database are its own until it returns. */
@@ -327,7 +341,8 @@ static void act(tr_ctx *ctx, struct desk *self, enum node_role role, unsigned ac
     if (actions & POST_DO_ACK) {
         struct talk_ack ack = {.identity = identity,
                                .start = self->start,
-                               .applied = post->applied,
+                               .applied = ORDERS_PLANTED(PARCEL_EARLY) ? post->taken
+                                                                       : post->applied,
                                .taken = post->taken,
                                .sent = echo};
         snprintf(ack.from, sizeof(ack.from), "%s", me);
