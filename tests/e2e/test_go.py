@@ -1,45 +1,20 @@
 """Programs of protoactor-go, both of its dialects, with the nodes of the order system: a Go client
 sends orders to the gateway's actor `order`, and `orders send` drives a Go server the same way."""
 import json
-import os
-import pathlib
 import queue
-import shutil
 import struct
 import subprocess
-import sys
 import threading
 import time
 
+import go_programs
 import lib
 from nodes import PATIENCE, ROLES, Node, free_ports
 
-SOURCES = pathlib.Path(__file__).resolve().parent / "go"
-BUILD = pathlib.Path(os.environ["TROUPE_BUILD"]) / "e2e-go"
-
-
 def build(dialect):
-    """The Go program of that dialect; ends the test, loudly, where it cannot be built."""
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
-    if not go:
-        print("SKIPPED: Go is not installed, so nothing was tested against protoactor-go",
-              file=sys.stderr)
-        sys.exit(1 if os.environ.get("TROUPE_GO") == "required" else lib.SKIPPED)
-    folder = BUILD / dialect
-    (folder / "messages").mkdir(parents=True, exist_ok=True)
-    shutil.copy(SOURCES / "main.go", folder)
-    for suffix in ("mod", "sum"):
-        shutil.copy(SOURCES / f"dialect_{dialect}.{suffix}", folder / f"go.{suffix}")
-    for command in ((go, "build", "-o", "protoc-gen-go",
-                     "google.golang.org/protobuf/cmd/protoc-gen-go"),
-                    ("protoc", "--plugin=protoc-gen-go=./protoc-gen-go", "--go_out=.",
-                     "--go_opt=module=orders", f"-I{SOURCES}", "messages.proto"),
-                    (go, "build", "-o", "program", ".")):
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True,
-                              env=dict(os.environ, GOFLAGS="-buildvcs=false"))
-        if done.returncode:
-            sys.exit(f"{command[0]} failed for dialect {dialect}:\n{done.stdout}{done.stderr}")
-    return folder / "program"
+    """The Go program of that dialect."""
+    return go_programs.build("e2e-go", dialect, [go_programs.MODULES / "main.go"],
+                             (f"-I{go_programs.MODULES}", "messages.proto"))
 
 
 class Go:

@@ -54,6 +54,7 @@ type node struct {
 	now     *change // what is to be written next
 	items   []item
 	flushes bool // one is due
+	soonest bool // the role wants another one at once
 	halted  chan struct{}
 }
 
@@ -70,7 +71,7 @@ func newNode(roleName, path string, logic role, peers map[string]string) (*node,
 	for peer, address := range peers {
 		n.box.Pairs[peer] = &pair{Outbox: map[uint64]parcel{}}
 		n.posts[peer] = &post{node: n, peer: peer, heard: time.Now(), sizes: map[uint64]int{},
-			pid: actor.NewPID(address, "post."+roleName)}
+			pid: actor.NewPID(address, "post."+peer)}
 	}
 	first := true
 	var err error
@@ -98,7 +99,6 @@ func newNode(roleName, path string, logic role, peers map[string]string) (*node,
 	n.start = rand.Uint64() | 1
 	for peer, p := range n.posts {
 		p.sent, p.taken = n.box.Pairs[peer].Acked, n.box.Pairs[peer].Applied
-		p.pid = actor.NewPID(peers[peer], "post."+roleName)
 	}
 	logic.begin()
 	return n, nil
@@ -212,6 +212,10 @@ func (n *node) commit(ctx actor.Context) {
 	}
 	for _, it := range items {
 		note(&n.now.Applied, it.from, it.number)
+	}
+	if n.soonest {
+		n.soonest = false
+		n.soon(ctx)
 	}
 	if n.now.empty() {
 		return

@@ -23,16 +23,16 @@ type post struct {
 	peer string
 	pid  *actor.PID
 
-	start               uint64 // of the peer's process
-	sent                uint64 // up to here parcels are on the road
-	bytes               int    // of those
-	taken               uint64 // up to here its parcels are with us
-	gap                 uint64 // it was told of a gap after this number
-	gapTold, up, away   bool
-	heard, asked        time.Time
-	trouble             string
-	repeated, wentBack  uint64
-	sizes               map[uint64]int
+	start              uint64 // of the peer's process
+	sent               uint64 // up to here parcels are on the road
+	bytes              int    // of those
+	taken              uint64 // up to here its parcels are with us
+	gap                uint64 // it was told of a gap after this number
+	gapTold, up, away  bool
+	heard, asked       time.Time
+	trouble            string
+	repeated, wentBack uint64
+	sizes              map[uint64]int
 }
 
 func (p *post) kept() *pair { return p.node.box.Pairs[p.peer] }

@@ -91,32 +91,6 @@ static void publish(struct desk *self)
 
 /* ---- Start and end --------------------------------------------------------- */
 
-static tr_err desk_init(tr_ctx *ctx, void *state, const void *arg)
-{
-    struct desk *self = state;
-    self->config = ((const struct desk_args *)arg)->config;
-    self->ops = self->config->ops;
-    self->outbox = self->config->outbox;
-    self->queue_tail = &self->queue;
-    self->job = self->config->job;
-    while (self->start == 0)
-        self->start = tr_random(ctx);
-    for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++) {
-        const struct outbox_peer *peer = outbox_peer(self->outbox, (enum node_role)role);
-        post_open(&self->post[role], peer->identity, peer->kept,
-                  ORDERS_PLANTED(PARCEL_LOST) ? peer->kept : peer->acked, peer->applied);
-        self->drained[role] = peer->applied;
-        if (role == (int)self->ops->role)
-            continue;
-        self->ring[role] = calloc(POST_WINDOW, sizeof(struct desk_item *));
-        if (!self->ring[role])
-            return tr_fail(ctx, TR_ENOMEM, "no memory for %u parcels", POST_WINDOW);
-    }
-    tr_every(ctx, DESK_TICK_MS, desk_tick);
-    publish(self);
-    return TR_OK;
-}
-
 static uint64_t free_items(struct desk_item *items)
 {
     uint64_t count = 0;
@@ -145,6 +119,34 @@ static void desk_stop(tr_ctx *ctx, void *state)
         }
         free(self->ring[role]);
     }
+}
+
+static tr_err desk_init(tr_ctx *ctx, void *state, const void *arg)
+{
+    struct desk *self = state;
+    self->config = ((const struct desk_args *)arg)->config;
+    self->ops = self->config->ops;
+    self->outbox = self->config->outbox;
+    self->queue_tail = &self->queue;
+    self->job = self->config->job;
+    while (self->start == 0)
+        self->start = tr_random(ctx);
+    for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++) {
+        const struct outbox_peer *peer = outbox_peer(self->outbox, (enum node_role)role);
+        post_open(&self->post[role], peer->identity, peer->kept,
+                  ORDERS_PLANTED(PARCEL_LOST) ? peer->kept : peer->acked, peer->applied);
+        self->drained[role] = peer->applied;
+        if (role == (int)self->ops->role)
+            continue;
+        self->ring[role] = calloc(POST_WINDOW, sizeof(struct desk_item *));
+        if (!self->ring[role]) {
+            desk_stop(ctx, state); /* Nobody else does, of an actor that has not begun. */
+            return tr_fail(ctx, TR_ENOMEM, "no memory for %u parcels", POST_WINDOW);
+        }
+    }
+    tr_every(ctx, DESK_TICK_MS, desk_tick);
+    publish(self);
+    return TR_OK;
 }
 
 bool desk_prepare(struct desk_config *config)

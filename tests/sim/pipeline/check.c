@@ -7,10 +7,11 @@
 
 bool place_at_rest(char *why, size_t size)
 {
-    const struct station *gateway = &place.station[ROLE_GATEWAY];
+    struct station *gateway = &place.station[ROLE_GATEWAY];
     struct role_gateway_figures figures;
     why[0] = '\0';
-    if (!gateway->up || !gateway->all_taken) {
+    if (!gateway->up || !gateway->all_taken ||
+        gate_committed(&gateway->parts.gate) < gateway->parts.seq) {
         snprintf(why, size, "the gateway %s", gateway->up ? "takes orders in" : "is down");
         return false;
     }

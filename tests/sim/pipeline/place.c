@@ -337,10 +337,16 @@ static void look_after(struct station *station)
     place_kill(station->role, crashed);
 }
 
+static bool stalled(enum node_role role)
+{
+    return place.net->nodes[role - 1].stalled_until_ns > tri_net_now_ns(place.net);
+}
+
 static void take_in(struct station *gateway)
 {
     struct ord_error broken;
-    if (!gateway->up || gateway->all_taken || place.credit == 0 || !parts_may_take(&gateway->parts))
+    if (!gateway->up || gateway->all_taken || place.credit == 0 || stalled(ROLE_GATEWAY) ||
+        !parts_may_take(&gateway->parts))
         return;
     place.credit--;
     enum intake_result got = parts_take(&gateway->parts, gateway->parts.root, &broken);
