@@ -155,7 +155,15 @@ func run(n *node, listen string, untilDone bool) {
 	report = <-answer
 	system.Root.Send(pid, halt{})
 	<-n.halted
-	r.Shutdown(true)
+	left := make(chan struct{})
+	go func() {
+		r.Shutdown(true)
+		close(left)
+	}()
+	select { // It would wait ten seconds for peers that stay.
+	case <-left:
+	case <-time.After(500 * time.Millisecond):
+	}
 	if err := json.NewEncoder(os.Stdout).Encode(report); err != nil {
 		fail("the report cannot be written: %v", err)
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net"
+	"sync/atomic"
 	"time"
 
 	"orders/wire"
@@ -32,6 +34,7 @@ type post struct {
 	heard, asked       time.Time
 	trouble            string
 	repeated, wentBack uint64
+	there              atomic.Bool // it takes connections
 	sizes              map[uint64]int
 }
 
@@ -101,6 +104,7 @@ func (p *post) tick(ctx actor.Context) {
 	now, pair := time.Now(), p.kept()
 	if !p.away && now.Sub(p.heard) > awayAfter {
 		p.up, p.away = false, true
+		p.there.Store(false)
 		p.goBack(pair.Acked)
 		p.say("is away")
 	}
@@ -109,8 +113,23 @@ func (p *post) tick(ctx actor.Context) {
 		every = askEvery
 	}
 	if now.Sub(p.asked) >= every {
-		p.hello(ctx)
+		if p.up || p.there.Load() {
+			p.hello(ctx)
+		} else {
+			p.asked = now
+			go p.knock()
+		}
 	}
+}
+
+// knock: after a dial in vain protoactor-go waits two seconds and drops what it is given, so it
+// dials a node that was away when somebody answers there.
+func (p *post) knock() {
+	connection, err := net.DialTimeout("tcp", p.pid.Address, askEvery)
+	if err == nil {
+		connection.Close()
+	}
+	p.there.Store(err == nil)
 }
 
 func (p *post) onHello(ctx actor.Context, m *wire.Hello) {
