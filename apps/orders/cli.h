@@ -16,6 +16,7 @@ struct cli {
     bool help, version, json, quiet;
     const char *data, *db, *out, *notices, *backpressure, *dropped;
     const char *role, *listen, *acknowledged, *gateway, *processing, *provider, *to;
+    const char *tls_cert, *tls_key, *tls_ca;
     const char *peer[CLI_PEERS_MAX]; /* as often as --peer was given */
     int64_t peers, backlog;
     bool until_done;

@@ -248,7 +248,7 @@ static const struct command {
      "Checks every promise of the books from the database alone. With the databases of the other\n"
      "two nodes, also that all three say the same.\n",
      verify},
-    {"node", "hvjfbngslwkdtmRLPDABV",
+    {"node", "hvjfbngslwkdtmRLPcKaDABV",
      "One of three nodes: the gateway takes orders in, processing validates them and asks for\n"
      "payment, the ledger reserves stock, keeps the books and tells customers. Each has a "
      "database\n"

@@ -81,6 +81,18 @@ static bool parse_peer(const char *text, struct node_options *options, struct or
     return true;
 }
 
+static bool check_tls(const struct cli *cli, struct ord_error *error)
+{
+    const char *missing = !cli->tls_cert  ? "--tls-cert"
+                          : !cli->tls_key ? "--tls-key"
+                          : !cli->tls_ca  ? "--tls-ca"
+                                          : NULL;
+    if (!missing || (!cli->tls_cert && !cli->tls_key && !cli->tls_ca))
+        return true;
+    return ord_fail(error, "--tls-cert, --tls-key and --tls-ca go together: %s is missing",
+                    missing);
+}
+
 /* What this role does not do must not be asked of it. */
 static bool check_options(const struct cli *cli, const struct node_options *options,
                           struct ord_error *error)
@@ -99,6 +111,8 @@ static bool check_options(const struct cli *cli, const struct node_options *opti
         only = "--data and --generate exclude each other";
     if (only)
         return ord_fail(error, "%s", only);
+    if (!check_tls(cli, error))
+        return false;
     for (int64_t i = 0; i < cli->peers; i++)
         if (!parse_peer(cli->peer[i], (struct node_options *)options, error))
             return false;
@@ -248,9 +262,12 @@ int node_command(const struct cli *cli)
     seeded_provider_init(&provider, (uint64_t)cli->seed,
                          cli->declines_given || !made_up ? (unsigned)cli->declines : 20,
                          cli->late_given || !made_up ? (unsigned)cli->late : 2);
+    struct tr_remote_tls tls = {
+        .certificate_file = cli->tls_cert, .key_file = cli->tls_key, .ca_file = cli->tls_ca};
     struct node_options options = {
         .db = cli->db,
         .listen = cli->listen,
+        .tls = cli->tls_cert ? &tls : NULL,
         .workers = (unsigned)cli->workers,
         .backlog_max = (uint64_t)cli->backlog,
         .name = cli->data             ? cli->data

@@ -185,6 +185,13 @@ class Pipeline(lib.Case):
         except sqlite3.OperationalError:
             return 0
 
+    def await_amid(self, orders):
+        """Until so many orders have come to their end."""
+        end = time.monotonic() + PATIENCE
+        while self.count("ledger", "SELECT count(*) FROM orders") < orders:
+            self.assertLess(time.monotonic(), end, f"{orders} orders never came to their end")
+            time.sleep(0.001)
+
     def await_count(self, role, sql, want):
         end = time.monotonic() + PATIENCE
         while (count := self.count(role, sql)) != want:

@@ -98,13 +98,13 @@ class Nodes(Pipeline):
         self.killed("ledger")
 
     def test_all_killed_again_and_again(self):
-        expected, seconds, _ = self.undisturbed()
+        expected, _, _ = self.undisturbed()
         self.fresh()
         dice = random.Random(4)
         self.start_all()
-        for _ in range(3 * KILLS):
+        for kill in range(3 * KILLS):
             role = dice.choice(ROLES)
-            time.sleep(dice.uniform(0, seconds / 3))
+            self.await_amid(ORDERS * kill // (3 * KILLS) + dice.randrange(ORDERS // (3 * KILLS)))
             if self.nodes[role].process.poll() is None:
                 self.nodes[role].kill()
             self.nodes[role].start()
@@ -162,10 +162,10 @@ class Nodes(Pipeline):
 
     def test_asked_to_end_amid_the_orders(self):
         """SIGTERM loses nothing, and what is not done is done next time."""
-        expected, seconds, _ = self.undisturbed()
+        expected, _, _ = self.undisturbed()
         self.fresh()
         self.start_all()
-        time.sleep(seconds / 2)
+        self.await_amid(ORDERS // 3)
         for node in self.nodes.values():
             if node.process.poll() is None:
                 node.end()
@@ -175,11 +175,11 @@ class Nodes(Pipeline):
 
     def test_stopped_for_a_while(self):
         """A node that stands still is away; when it goes on, so does everything."""
-        expected, seconds, _ = self.undisturbed()
+        expected, _, _ = self.undisturbed()
         for role in ROLES[1:]:
             self.fresh()
             self.start_all()
-            time.sleep(seconds / 3)
+            self.await_amid(ORDERS // 4)
             node = self.nodes[role]
             node.process.send_signal(signal.SIGSTOP)
             try:

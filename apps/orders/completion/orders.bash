@@ -9,7 +9,7 @@ _orders()
     fi
     case $before in
     --data | --db | --out | --notices | --dropped | --acknowledged | --provider | --gateway | \
-        --processing)
+        --processing | --tls-cert | --tls-key | --tls-ca)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
@@ -42,7 +42,7 @@ _orders()
     node)
         options="--data --generate --seed --lines --db --workers --stock --declines --late
             --duplicate-window --notices --role --listen --peer --until-done --acknowledged --backlog
-            --provider --json --help --version"
+            --provider --tls-cert --tls-key --tls-ca --json --help --version"
         ;;
     *) return ;;
     esac

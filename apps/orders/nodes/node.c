@@ -40,6 +40,7 @@ static bool start_remote(struct node *node)
     struct tr_error why;
     struct tr_remote_config config = parts_remote();
     config.listen = node->options->listen;
+    config.tls = node->options->tls;
     if (tr_remote_start(node->system, &config, &node->remote, &why) == TR_OK)
         return true;
     node->remote = NULL;
@@ -127,12 +128,26 @@ static void settle(struct node *node)
     }
 }
 
+/* What cannot be read leaves things as they are. */
+static void reload_tls(struct node *node)
+{
+    struct tr_error why;
+    char sentence[sizeof(why.text) + 64];
+    tr_err err = tr_remote_reload_tls(node->remote, &why);
+    snprintf(sentence, sizeof(sentence), "SIGHUP: %s",
+             err ? why.text : "the TLS files are read again, for connections from now on");
+    node->options->say(node->options->user, node->options->role, sentence);
+}
+
 /* Until a signal comes, the gate fails, or all is done. */
 static bool serve(struct node *node, const sigset_t *signals)
 {
     struct timespec nap = {0, LOOK_MS * 1000000L};
     for (;;) {
-        if (sigtimedwait(signals, NULL, &nap) > 0 || done(node))
+        int signal = sigtimedwait(signals, NULL, &nap);
+        if (signal == SIGHUP)
+            reload_tls(node);
+        else if (signal > 0 || done(node))
             return true;
         if (!gate_wait(&node->parts.gate, 0, 0, UINT64_MAX, node->error))
             return false;
@@ -204,6 +219,8 @@ bool node_run(const struct node_options *options, struct node_result *result,
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    if (options->tls)
+        sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* All threads: this one waits for them. */
     if (!parts_init(&node.parts, options, error))
         return false;

@@ -7,12 +7,15 @@
 #include "nodes/roles.h"
 #include "source.h"
 
+#include "troupe/remote.h"
+
 struct node_options {
     enum node_role role; /* ROLE_NONE: all of them */
     const char
         *db; /* all: of the ledger; with "-gateway" and "-processing" after it of the others */
-    const char *listen;           /* HOST:PORT; NULL: a free port of this machine */
-    const char *peer[ROLE_COUNT]; /* HOST:PORT */
+    const char *listen;              /* HOST:PORT; NULL: a free port of this machine */
+    const char *peer[ROLE_COUNT];    /* HOST:PORT */
+    const struct tr_remote_tls *tls; /* NULL: plaintext, of this machine only */
     unsigned workers;
     uint64_t backlog_max; /* 0: DESK_BACKLOG_MAX */
     unsigned under_way;   /* orders between the intake and the database at most; 0: 4,096 */
