@@ -17,6 +17,9 @@
 #define LINES_EACH 16u
 #define KEPT_LINES 64u
 #define LINK_BYTES (64u << 20)
+/* A link to a host that says nothing is made anew after so long: otherwise, when the network is whole
+ * again, TCP would take about as long to try again as it was cut. */
+#define LOST_MS 10000u
 
 static const struct tr_supervision restart = {
     .on_failure = TR_RESTART, .restarts_max = 10, .within_ms = 1000};
@@ -229,7 +232,8 @@ struct tr_remote_config parts_remote(void)
                                      .queue_bytes = LINK_BYTES,
                                      .backoff_ms_min = 20,
                                      .backoff_ms_max = 500,
-                                     .give_up_ms = 200};
+                                     .give_up_ms = 200,
+                                     .lost_ms = LOST_MS};
 }
 
 /* ---- Taking orders in ------------------------------------------------------ */
