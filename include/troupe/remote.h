@@ -105,7 +105,8 @@ struct tr_remote_config {
      * TR_DROP_NEWEST, or TR_QUEUE (up to queue_bytes_total). With TR_DELAY and TR_DROP_OLDEST the
      * newest queue_messages for each actor there wait as in a bounded mailbox of its own: what
      * comes beyond holds its sender back, or drops the oldest of them. Control messages and types
-     * marked durable are never dropped. tr_try_send() returns TR_EFULL in all cases. */
+     * marked durable are never dropped. tr_try_send() returns TR_EFULL in all cases, and a little
+     * earlier, so that what others send beside it finds room. */
     size_t queue_bytes;       /* per link; 0: 16 MiB */
     size_t queue_bytes_total; /* all links together; 0: 256 MiB */
     uint32_t queue_messages;  /* per actor there, beside the queue; 0: 1,024 */

@@ -18,7 +18,7 @@
 #define TRI_BLOCK_POISON 16u    /* no message: the actor ends when it gets here */
 #define TRI_BLOCK_REQUEST 32u   /* `call` is set and `from` waits for an answer */
 #define TRI_BLOCK_HEADERS 64u   /* sized, with headers behind the body: core/headers.h */
-#define TRI_BLOCK_PROMISED 128u /* its link has promised room: it is not refused */
+#define TRI_BLOCK_PROMISED 128u /* its link has said that it has room */
 
 struct tri_block {
     TRI_ATOMIC(struct tri_block *) next; /* mailbox or free list */

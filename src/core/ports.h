@@ -10,20 +10,44 @@
 
 #include "core/cold.h"
 
+/* A message for an actor of another node. All is borrowed. */
+struct tri_outward {
+    tr_pid to; /* was alive just now */
+    tr_pid from;
+    const struct tr_type *type;
+    const void *body;
+    size_t size;
+    uint64_t call;
+    uint32_t flags;                 /* TRI_BLOCK_REQUEST, REPLY, POISON or PROMISED */
+    bool trying;                    /* for tr_try_send(): at the bound it is refused, always */
+    const struct tri_block *holder; /* that has headers; or NULL */
+};
+
+/* A message in a block, sent to `to`. */
+struct tri_outward tri_outward_of(tr_pid to, struct tri_block *block);
+
+/* What became of it; or an enum tr_dead_reason: nothing was taken, and the core has to see to it
+ * (TR_DEAD_REFUSED: no room). */
+#define TRI_OUTWARD_TAKEN (-1)
+#define TRI_OUTWARD_DROPPED (-2) /* by the overflow policy */
+
 /*
- * Transport: messages for actors of other nodes. A remote actor is a cell whose messages go to
- * a tri_proxy; tri_spawn_remote() makes one, and the association that owns it implements
- * deliver() (encode and queue; borrowed block; runs on a worker, one at a time), told() and
- * ended(). A message that deliver() has queued counts as processed, and in pending() until it is
- * written; what never gets written is taken back with tri_proxy_undeliverable().
+ * Transport: messages for actors of other nodes. A remote actor is a cell without a mailbox of
+ * messages: carry() encodes and queues them where they are sent. (Only one that was spawned with a
+ * bound has a mailbox, for what waits; its deliver() carries.) The cell and its tri_proxy, which
+ * tri_spawn_remote() makes, are for system messages: told() and ended(). What carry() has taken
+ * counts as processed, and in pending() until it is written; what never gets written is taken back
+ * with tri_proxy_undeliverable().
  */
 struct tri_transport {
+    /* Any thread. Messages of one thread to one actor stay in order. */
+    int (*carry)(void *self, struct tr_ctx *ctx, const struct tri_outward *out);
     /* The actor `id` at `address` ("host:port"), which may be this node's own: the proxy of a
      * remote one, made if need be; nobody, with the reason, when there is none. Any thread. */
     tr_pid (*resolve)(void *self, struct tr_ctx *ctx, const char *address, const char *id);
-    /* TR_OK: the link to a remote PID will have room for the one message that the caller sends
-     * now; TR_EFULL: it takes no more. Any thread. */
-    tr_err (*promise)(void *self, tr_pid pid);
+    /* TR_OK: the link to a remote PID has room, and will take one message that is marked as
+     * PROMISED; TR_EFULL: it takes no more. Any thread. */
+    tr_err (*room)(void *self, struct tr_ctx *ctx, tr_pid pid);
     /* Messages that proxies have taken and that have not been written. Any thread. */
     uint64_t (*pending)(void *self);
     /* Closes all links by the deadline; what is queued is dead-lettered by the transport. Of an

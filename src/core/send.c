@@ -195,6 +195,42 @@ static void deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
         tri_deliver_shown(ctx, to, block);
 }
 
+/* To another node, encoded here and now. */
+static int carry(struct tr_ctx *ctx, const struct tri_outward *out)
+{
+    /* Acquire pairs with the release in tri_transport_install(). */
+    const struct tri_transport *transport = tri_load(&ctx->sys->transport, TRI_ACQUIRE);
+    int fate = transport->carry(transport->self, ctx, out);
+    if (TRI_LIKELY(fate == TRI_OUTWARD_TAKEN))
+        tri_count(&ctx->counts.processed, 1);
+    else if (fate == TRI_OUTWARD_DROPPED)
+        tri_count(&ctx->counts.dropped_newest, 1);
+    return fate;
+}
+
+struct tri_outward tri_outward_of(tr_pid to, struct tri_block *block)
+{
+    struct tri_block *holder = tri_block_payload(block);
+    return (struct tri_outward){.to = to,
+                                .from = block->from,
+                                .type = block->type,
+                                .body = tri_block_body(holder),
+                                .size = tri_block_size(holder),
+                                .call = block->call,
+                                .flags = block->flags,
+                                .holder = holder->flags & TRI_BLOCK_HEADERS ? holder : NULL};
+}
+
+static void deliver_outward(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
+{
+    const struct tri_outward out = tri_outward_of(to, block);
+    int fate = carry(ctx, &out);
+    if (TRI_UNLIKELY(fate >= 0))
+        tri_dead_letter(ctx, to, block, (enum tr_dead_reason)fate);
+    else
+        tri_block_free(ctx, block);
+}
+
 void tri_deliver_shown(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
 {
     uint32_t gen = (uint32_t)(to.bits >> 32);
@@ -213,6 +249,10 @@ void tri_deliver_shown(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
         tri_bound_deliver(ctx, to, cell, block);
         return;
     }
+    if (gen & TRI_GEN_REMOTE) {
+        deliver_outward(ctx, to, block);
+        return;
+    }
     tri_store(&block->gen, gen, TRI_RELAXED); /* `to` may be another than it was sent to. */
     if (tri_mailbox_push(cell, block))
         tri_schedule(ctx, cell);
@@ -225,6 +265,39 @@ void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
     tri_outside_leave(ctx);
 }
 
+/* tr_try_send() to another node: straight out of the caller's struct. */
+static tr_err try_outward(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,
+                          size_t size)
+{
+    const struct tri_transport *transport = tri_load(&ctx->sys->transport, TRI_ACQUIRE);
+    if (((uint32_t)(to.bits >> 32) & TRI_GEN_SHOWN) && !ctx->showing) {
+        tr_err err = transport->room(transport->self, ctx, to);
+        struct tri_block *block = err ? NULL : tri_block_new(ctx, type, size, false);
+        if (!block)
+            return err ? err : TR_EFULL;
+        memcpy(tri_block_body(block), body, size);
+        block->from = tri_ctx_self(ctx);
+        block->flags |= TRI_BLOCK_PROMISED;
+        tri_count(&ctx->counts.accepted, 1);
+        tri_middleware_send(ctx, to, block);
+        return TR_OK;
+    }
+    int fate = carry(ctx, &(struct tri_outward){.to = to,
+                                                .from = tri_ctx_self(ctx),
+                                                .type = type,
+                                                .body = body,
+                                                .size = size,
+                                                .trying = true});
+    if (fate == TR_DEAD_REFUSED || fate == TR_DEAD_MEMORY)
+        return TR_EFULL;
+    if (fate == TR_DEAD_LINK || fate == TR_DEAD_NO_ACTOR)
+        return TR_ENOACTOR;
+    tri_count(&ctx->counts.accepted, 1);
+    if (TRI_UNLIKELY(fate >= 0)) /* It has no encoding: the sender's mistake, and on record. */
+        tri_dead_letter_event(ctx, to, tri_ctx_self(ctx), type, (enum tr_dead_reason)fate);
+    return TR_OK;
+}
+
 static tr_err try_send(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const void *body,
                        size_t size)
 {
@@ -233,19 +306,21 @@ static tr_err try_send(tr_ctx *ctx, tr_pid to, const struct tr_type *type, const
     struct tri_cell *cell = tri_pid_cell(&ctx->sys->slots, to);
     if (!cell)
         return TR_ENOACTOR;
+    uint32_t gen = (uint32_t)(to.bits >> 32);
+    bool remote = tri_pid_remote(to);
+    if (remote && !(gen & TRI_GEN_BOUNDED))
+        return try_outward(ctx, to, type, body, size);
+    if (remote) { /* It waits in a mailbox there where there is no room. */
+        const struct tri_transport *transport = tri_load(&ctx->sys->transport, TRI_ACQUIRE);
+        tr_err err = transport->room(transport->self, ctx, to);
+        if (err)
+            return err;
+    }
     struct tri_block *block = tri_block_new(ctx, type, size, false);
     if (!block)
         return TR_EFULL;
-    if (tri_pid_remote(to)) {
-        const struct tri_transport *transport = tri_load(&ctx->sys->transport, TRI_ACQUIRE);
-        tr_err err = transport->promise(transport->self, to);
-        if (err) {
-            tri_block_free(ctx, block);
-            return err;
-        }
+    if (remote)
         block->flags |= TRI_BLOCK_PROMISED;
-    }
-    uint32_t gen = (uint32_t)(to.bits >> 32);
     memcpy(tri_block_body(block), body, size);
     block->from = tri_ctx_self(ctx);
     bool shown = (gen & TRI_GEN_SHOWN) && !ctx->showing;

@@ -21,8 +21,9 @@
 #define TRI_GEN_BOUNDED 1u
 #define TRI_GEN_ALIVE 2u
 #define TRI_GEN_SHOWN 4u
-#define TRI_GEN_ODD (TRI_GEN_BOUNDED | TRI_GEN_SHOWN) /* not for the short path of sending */
 #define TRI_GEN_REMOTE 8u
+/* Not for the short path of sending. */
+#define TRI_GEN_ODD (TRI_GEN_BOUNDED | TRI_GEN_SHOWN | TRI_GEN_REMOTE)
 #define TRI_GEN_STEP 16u
 
 /* Of a slot whose tenants had a bounded mailbox (core/bound.h); as stable as the cells are. */

@@ -2,6 +2,7 @@
 #include "remote/far.h"
 
 #include "base/alloc.h"
+#include "base/critical.h"
 #include "core/headers.h"
 #include "core/request.h"
 #include "remote/activator.h"
@@ -16,13 +17,11 @@ static inline struct tri_far *far_of(struct tri_proxy *proxy)
     return TRI_CONTAINER_OF(proxy, struct tri_far, proxy);
 }
 
-/* ---- Messages ---------------------------------------------------------------------- */
-
 /* A PID as others see it; its texts are in `text`. */
-static struct tri_wire_pid wire_pid(struct tri_far *far, struct tr_ctx *ctx, tr_pid pid,
+static struct tri_wire_pid wire_pid(struct tri_link *link, struct tr_ctx *ctx, tr_pid pid,
                                     char text[TRI_ID_SIZE_MAX + 1])
 {
-    struct tr_remote *remote = far->link->remote;
+    struct tr_remote *remote = link->remote;
     struct tri_name address = tri_name(remote->address);
     struct tri_link *home;
     uint32_t size = 0;
@@ -31,7 +30,7 @@ static struct tri_wire_pid wire_pid(struct tri_far *far, struct tr_ctx *ctx, tr_
     if (!tri_pid_remote(pid))
         size = tri_id_of(ctx, pid, text);
     else if (tri_far_name(remote, pid, text, &size, &home) &&
-             !tri_bridge_rename(far->link, home, text, &size))
+             !tri_bridge_rename(link, home, text, &size))
         address = tri_name(home->address);
     return (struct tri_wire_pid){address, {text, size}, 0};
 }
@@ -43,67 +42,39 @@ static void set_type(struct tri_outgoing *out, enum tri_system_type type)
     out->must = true;
 }
 
+/* ---- Messages ---------------------------------------------------------------------- */
+
 /* What the runtime itself says, in the words of the protocol. False: it is no such message. */
-static bool translate(struct tri_far *far, struct tr_ctx *ctx, struct tri_block *block,
-                      const void *body, struct tri_outgoing *out, struct tri_writer *writer)
+static bool translate(struct tri_link *link, struct tr_ctx *ctx, const struct tri_outward *from,
+                      struct tri_outgoing *out, struct tri_writer *writer)
 {
     char text[TRI_ID_SIZE_MAX + 1];
     struct tri_wire_pid pid;
-    if (block->flags & TRI_BLOCK_POISON) {
-        set_type(out, block->type == &tri_touch_type ? TRI_TYPE_TOUCH : TRI_TYPE_POISON_PILL);
-    } else if (block->type == &tr_request_failed_type) {
+    if (from->flags & TRI_BLOCK_POISON) {
+        set_type(out, from->type == &tri_touch_type ? TRI_TYPE_TOUCH : TRI_TYPE_POISON_PILL);
+    } else if (from->type == &tr_request_failed_type) {
         set_type(out, TRI_TYPE_DEAD_LETTER_RESPONSE);
-        pid = wire_pid(far, ctx, ((const struct tr_request_failed *)body)->to, text);
+        pid = wire_pid(link, ctx, ((const struct tr_request_failed *)from->body)->to, text);
         tri_write_one_pid(writer, &pid);
         out->from = TR_NOBODY;
-    } else if (block->type == &tr_touched_type) {
+    } else if (from->type == &tr_touched_type) {
         set_type(out, TRI_TYPE_TOUCHED);
-        pid = wire_pid(far, ctx, ((const struct tr_touched *)body)->who, text);
+        pid = wire_pid(link, ctx, ((const struct tr_touched *)from->body)->who, text);
         tri_write_one_pid(writer, &pid);
-    } else if (block->type == &tri_spawn_request_type) {
-        const struct tri_spawn_request *request = body;
+    } else if (from->type == &tri_spawn_request_type) {
+        const struct tri_spawn_request *request = from->body;
         set_type(out, TRI_TYPE_ACTOR_PID_REQUEST);
         tri_write_actor_pid_request(writer, tri_name(request->name), tri_name(request->kind));
-    } else if (block->type == &tri_spawn_answer_type) {
-        const struct tri_spawn_answer *answer = body;
+    } else if (from->type == &tri_spawn_answer_type) {
+        const struct tri_spawn_answer *answer = from->body;
         set_type(out, TRI_TYPE_ACTOR_PID_RESPONSE);
-        pid = wire_pid(far, ctx, answer->pid, text);
+        pid = wire_pid(link, ctx, answer->pid, text);
         tri_write_actor_pid_response(writer, tr_pid_is_nobody(answer->pid) ? NULL : &pid,
                                      answer->status);
     } else {
         return false;
     }
     return true;
-}
-
-static struct tri_undeliverable undeliverable(const struct tri_far *far,
-                                              const struct tri_block *block)
-{
-    return (struct tri_undeliverable){.to = far->pid,
-                                      .from = block->from,
-                                      .type = block->type,
-                                      .call = block->call,
-                                      .request = block->flags & TRI_BLOCK_REQUEST};
-}
-
-static void bury(struct tri_far *far, struct tr_ctx *ctx, const struct tri_block *block,
-                 enum tr_dead_reason reason)
-{
-    struct tri_undeliverable letter = undeliverable(far, block);
-    ctx->cell->refused++;
-    ctx->cell->cold->dead[reason]++;
-    tri_proxy_undeliverable(ctx, &letter, reason);
-}
-
-/* It found the queue full. */
-static void overflow(struct tri_far *far, struct tr_ctx *ctx, const struct tri_block *block)
-{
-    if (far->link->remote->config.overflow != TR_DROP_NEWEST || block->flags & TRI_BLOCK_REQUEST) {
-        bury(far, ctx, block, TR_DEAD_REFUSED);
-        return;
-    }
-    tri_count(&ctx->counts.processed, (uint64_t)-1); /* It was counted when it was taken. */
-    tri_count(&ctx->counts.dropped_newest, 1);
 }
 
 static uint32_t collect_headers(const struct tri_block *holder,
@@ -116,132 +87,174 @@ static uint32_t collect_headers(const struct tri_block *holder,
     return count;
 }
 
-/* A message has come out of a mailbox: maybe one that room had been promised to, then there is one
- * less to expect. That others count as well lets promises to what middleware dropped expire. */
-static void expect_less(struct tri_link *link)
-{
-    uint64_t promised = tri_load(&link->promised, TRI_RELAXED);
-    /* Relaxed: a figure that orders nothing. */
-    while (promised &&
-           !tri_cas_weak(&link->promised, &promised, promised - 1, TRI_RELAXED, TRI_RELAXED)) {
-    }
-}
-
-static void settle(struct tri_far *far, struct tr_ctx *ctx, const struct tri_block *block,
-                   enum tri_put put)
+/* What the core is told of a message that was or was not put. */
+static int fate_of(const struct tr_remote *remote, const struct tri_outward *out, enum tri_put put)
 {
     switch (put) {
     case TRI_PUT_OK:
-        break;
+        return TRI_OUTWARD_TAKEN;
     case TRI_PUT_FULL:
-        overflow(far, ctx, block);
-        break;
+        if (remote->config.overflow == TR_DROP_NEWEST && !out->trying &&
+            !(out->flags & TRI_BLOCK_REQUEST))
+            return TRI_OUTWARD_DROPPED;
+        return TR_DEAD_REFUSED;
     case TRI_PUT_SHUT:
-        bury(far, ctx, block, TR_DEAD_LINK);
-        break;
+        return TR_DEAD_LINK;
     case TRI_PUT_INVALID:
-        bury(far, ctx, block, TR_DEAD_ENCODING);
-        break;
-    case TRI_PUT_MEMORY:
-        bury(far, ctx, block, TR_DEAD_MEMORY);
-        break;
+        return TR_DEAD_ENCODING;
+    default:
+        return TR_DEAD_MEMORY;
     }
+}
+
+static inline enum tri_room room_for(const struct tri_outward *out)
+{
+    if (out->trying)
+        return TRI_ROOM_BOUND;
+    bool must = out->flags & (TRI_BLOCK_PROMISED | TRI_BLOCK_REPLY) ||
+                out->type->flags & (TR_TYPE_CONTROL | TR_TYPE_DURABLE);
+    return must ? TRI_ROOM_MUST : TRI_ROOM_USUAL;
 }
 
 /* A message like the one before: the same type from the same sender, with nothing special. False:
  * it is not. */
-static bool repeat(struct tri_far *far, struct tri_block *block, struct tri_block *holder,
-                   bool promised)
+static bool repeat(struct tri_known *known, const struct tri_outward *out)
 {
-    const struct tr_type *type = block->type;
-    const struct tri_route *route = &far->route;
-    if (route->type_key != (uint64_t)(uintptr_t)type || route->sender_key != block->from.bits ||
-        !route->serial || !type->codec || holder->flags & TRI_BLOCK_HEADERS)
+    const struct tr_type *type = out->type;
+    const struct tri_route *route = &known->route;
+    if (route->type_key != (uint64_t)(uintptr_t)type || route->sender_key != out->from.bits ||
+        !route->serial || out->flags & TRI_BLOCK_POISON || out->holder ||
+        out->size > TRI_REPEAT_MAX)
         return false;
     struct tri_envelope_out e = {.type = route->type,
                                  .target = route->target,
                                  .sender = route->sender,
                                  .codec = type->codec,
-                                 .body = tri_block_body(holder),
-                                 .body_size = tri_block_size(holder)};
-    bool must = promised || (type->flags & (TR_TYPE_CONTROL | TR_TYPE_DURABLE)) != 0;
-    if (block->flags & TRI_BLOCK_REQUEST) {
-        if (tri_pid_remote(block->from))
+                                 .body = out->body,
+                                 .body_size = out->size};
+    if (out->flags & TRI_BLOCK_REQUEST) {
+        if (tri_pid_remote(out->from))
             return false;
-        e.sender_request_id = tri_call_number(block->call);
+        e.sender_request_id = tri_call_number(out->call);
     }
-    if (block->flags & TRI_BLOCK_REPLY) {
-        if (block->call & TRI_CALL_FUTURE)
+    if (out->flags & TRI_BLOCK_REPLY) {
+        if (out->call & TRI_CALL_FUTURE)
             return false;
-        e.target_request_id = tri_reply_number(block->call);
-        must = true;
+        e.target_request_id = tri_reply_number(out->call);
     }
-    return e.body_size <= TRI_REPEAT_MAX && tri_outbox_repeat(far->link, route->serial, &e, must);
+    return tri_outbox_repeat(known->link, route->serial, &e, room_for(out));
 }
 
-/* Out of line: the rest of deliver(). */
-static __attribute__((noinline)) void deliver_odd(struct tri_far *far, struct tr_ctx *ctx,
-                                                  struct tri_block *block, struct tri_block *holder,
-                                                  bool promised)
+/* Out of line: the rest of tri_far_carry(). */
+static __attribute__((noinline)) int carry_odd(struct tr_remote *remote, struct tr_ctx *ctx,
+                                               struct tri_known *known,
+                                               const struct tri_outward *from)
 {
-    const void *body = tri_block_body(holder);
     uint8_t payload[PAYLOAD_MAX];
     char future[TRI_ID_SIZE_MAX + 1];
     struct tri_header headers[TR_HEADERS_MAX];
-    struct tri_outgoing out = {.type_key = (uint64_t)(uintptr_t)block->type,
-                               .target = {far->id, far->id_size},
-                               .target_key = far->pid.bits,
-                               .from = block->from,
-                               .codec = block->type->codec,
-                               .body = body,
+    struct tri_outgoing out = {.type_key = (uint64_t)(uintptr_t)from->type,
+                               .target = {known->id, known->id_size},
+                               .target_key = from->to.bits,
+                               .from = from->from,
+                               .codec = from->type->codec,
+                               .body = from->body,
                                .letter = true,
-                               .must = promised};
-    if (block->flags & TRI_BLOCK_REQUEST)
-        out.call = block->call;
-    if (block->flags & TRI_BLOCK_REPLY) {
-        out.target_request_id = tri_reply_number(block->call);
+                               .must = from->flags & TRI_BLOCK_PROMISED,
+                               .bound = from->trying};
+    if (from->flags & TRI_BLOCK_REQUEST)
+        out.call = from->call;
+    if (from->flags & TRI_BLOCK_REPLY) {
+        out.target_request_id = tri_reply_number(from->call);
         out.must = true;
-        if (block->call & TRI_CALL_FUTURE && far->id_size == 0) {
-            out.target.size = tri_future_id(block->call & ~TRI_CALL_FUTURE, future);
+        if (from->call & TRI_CALL_FUTURE && known->id_size == 0) {
+            out.target.size = tri_future_id(from->call & ~TRI_CALL_FUTURE, future);
             out.target.at = future;
-            out.target_key = block->call;
+            out.target_key = from->call;
         }
     }
     if (TRI_LIKELY(out.codec != NULL)) {
-        out.type.at = block->type->name; /* Measured when a batch has not got it yet. */
-        out.body_size = tri_block_size(holder);
-        out.must |= (block->type->flags & (TR_TYPE_CONTROL | TR_TYPE_DURABLE)) != 0;
-        out.route = far->id_size ? &far->route : NULL;
-    } else if (block->type == &tri_passing_type) {
-        tri_bridge_unpack(body, tri_block_size(holder), &out);
-        tri_fetch_add(&far->link->forwarded, 1u, TRI_RELAXED); /* A figure. */
+        out.type.at = from->type->name; /* Measured when a batch has not got it yet. */
+        out.body_size = from->size;
+        out.must |= (from->type->flags & (TR_TYPE_CONTROL | TR_TYPE_DURABLE)) != 0;
+        out.route = known->id_size ? &known->route : NULL;
+    } else if (from->type == &tri_passing_type) {
+        tri_bridge_unpack(from->body, from->size, &out);
+        tri_fetch_add(&known->link->forwarded, 1u, TRI_RELAXED); /* A figure. */
     } else {
         struct tri_writer writer = {.at = payload, .end = payload + sizeof payload};
-        if (!translate(far, ctx, block, body, &out, &writer) || writer.failed) {
-            bury(far, ctx, block, TR_DEAD_ENCODING);
-            return;
-        }
+        if (!translate(known->link, ctx, from, &out, &writer) || writer.failed)
+            return TR_DEAD_ENCODING;
         out.body = payload;
         out.body_size = (size_t)(writer.at - payload);
     }
-    if (holder->flags & TRI_BLOCK_HEADERS) {
+    if (from->holder) {
         out.headers = headers;
-        out.header_count = collect_headers(holder, headers);
+        out.header_count = collect_headers(from->holder, headers);
     }
     if (out.target.size == 0) /* For a future, and not the answer to it. */
-        bury(far, ctx, block, TR_DEAD_NO_ACTOR);
-    else
-        settle(far, ctx, block, tri_outbox_put(far->link, ctx, &out));
+        return TR_DEAD_NO_ACTOR;
+    return fate_of(remote, from, tri_outbox_put(known->link, ctx, &out));
 }
 
+/* What the context knows of an actor: found out now if need be; NULL: there is none any more. */
+static struct tri_known *know(struct tr_remote *remote, struct tr_ctx *ctx, tr_pid pid,
+                              struct tri_known *own)
+{
+    struct tri_known *known = remote->known[ctx->id];
+    if (TRI_UNLIKELY(!known)) /* Of the context: nobody else looks there. */
+        known = remote->known[ctx->id] = tri_calloc(TRI_KNOWN_COUNT, sizeof *known);
+    known = known ? &known[(uint32_t)pid.bits % TRI_KNOWN_COUNT] : own;
+    if (TRI_LIKELY(tr_pid_equal(known->pid, pid)))
+        return known;
+    known->pid = TR_NOBODY;
+    known->route.serial = 0;
+    if (!tri_far_name(remote, pid, known->id, &known->id_size, &known->link))
+        return NULL;
+    known->pid = pid;
+    return known;
+}
+
+int tri_far_carry(void *self, struct tr_ctx *ctx, const struct tri_outward *out)
+{
+    struct tr_remote *remote = self;
+    struct tri_known own;
+    int fate = TRI_OUTWARD_TAKEN;
+    /* The user's codec runs under the link's lock: no fault of it is a contained actor's. */
+    tri_critical_enter();
+    own.pid = TR_NOBODY;
+    struct tri_known *known = know(remote, ctx, out->to, &own);
+    if (TRI_UNLIKELY(!known))
+        fate = TR_DEAD_NO_ACTOR;
+    else if (TRI_UNLIKELY(!repeat(known, out)))
+        fate = carry_odd(remote, ctx, known, out);
+    tri_critical_leave();
+    return fate;
+}
+
+tr_err tri_far_room(void *self, struct tr_ctx *ctx, tr_pid pid)
+{
+    struct tri_known own;
+    own.pid = TR_NOBODY;
+    const struct tri_known *known = know(self, ctx, pid, &own);
+    if (!known)
+        return TR_ENOACTOR;
+    return tri_outbox_has_room(known->link, TRI_ROOM_BOUND) ? TR_OK : TR_EFULL;
+}
+
+/* Only where messages wait in a mailbox for room (remote/flow.h); others go by tri_far_carry(). */
 static void deliver(struct tri_proxy *proxy, struct tr_ctx *ctx, struct tri_block *block)
 {
-    struct tri_far *far = far_of(proxy);
-    struct tri_block *holder = tri_block_payload(block);
-    bool promised = (block->flags & TRI_BLOCK_PROMISED) != 0;
-    expect_less(far->link);
-    if (TRI_UNLIKELY(!repeat(far, block, holder, promised)))
-        deliver_odd(far, ctx, block, holder, promised);
+    const struct tri_far *far = far_of(proxy);
+    const struct tri_outward out = tri_outward_of(far->pid, block);
+    int fate = tri_far_carry(far->link->remote, ctx, &out);
+    const struct tri_undeliverable letter = {.to = far->pid,
+                                             .from = block->from,
+                                             .type = block->type,
+                                             .call = block->call,
+                                             .request = block->flags & TRI_BLOCK_REQUEST};
+    if (fate >= 0)
+        tri_proxy_undeliverable(ctx, &letter, (enum tr_dead_reason)fate);
 }
 
 /* ---- System messages ------------------------------------------------------------------ */
@@ -262,7 +275,7 @@ static void say(struct tri_far *far, struct tr_ctx *ctx, enum tri_system_type ty
     struct tri_outgoing out = {.target = {far->id, far->id_size}, .target_key = far->pid.bits};
     set_type(&out, type);
     if (!tr_pid_is_nobody(who)) {
-        struct tri_wire_pid pid = wire_pid(far, ctx, who, text);
+        struct tri_wire_pid pid = wire_pid(far->link, ctx, who, text);
         tri_write_one_pid(&writer, &pid);
     }
     out.body = payload;

@@ -29,7 +29,6 @@ struct tri_far {
     struct tri_proxy proxy;
     struct tri_link *link;
     tr_pid pid;
-    struct tri_route route; /* of its last message; its worker's */
     /* Under the table's lock. */
     struct tri_far *by_id_next, *by_pid_next;
     struct tri_far *link_next, *link_prev;
@@ -44,6 +43,22 @@ struct tri_far {
     uint32_t id_size;
     char id[];
 };
+
+/* What a context knows of an actor that it has sent to, so that it need not look it up again. That
+ * never becomes wrong: a PID has one link and one id for ever. */
+struct tri_known {
+    tr_pid pid; /* nobody: nothing is known here */
+    struct tri_link *link;
+    struct tri_route route; /* of the last message */
+    uint32_t id_size;
+    char id[TRI_ID_SIZE_MAX + 1];
+};
+/* Of each context, by slot. */
+#define TRI_KNOWN_COUNT 128u
+
+/* Parts of the transport port (far.c). */
+int tri_far_carry(void *self, struct tr_ctx *ctx, const struct tri_outward *out);
+tr_err tri_far_room(void *self, struct tr_ctx *ctx, tr_pid pid);
 
 tr_err tri_table_init(struct tr_remote *remote);
 void tri_table_fini(struct tr_remote *remote);

@@ -42,7 +42,6 @@ struct tri_link {
     TRI_ATOMIC(uint64_t) letters;   /* queued; written under the lock, as the next two are */
     TRI_ATOMIC(uint64_t) bytes;
     TRI_ATOMIC(uint64_t) refused;
-    TRI_ATOMIC(uint64_t) promised; /* to tr_try_send(), and not queued yet */
     struct tri_wire_job job;
     struct tri_far *held; /* proxies that wait for room: remote/flow.h */
 
@@ -116,8 +115,18 @@ struct tri_outgoing {
     uint32_t header_count;
     bool letter;             /* one of the accounts */
     bool must;               /* finds room where others are refused */
+    bool bound;              /* or is refused at the bound even where others wait */
     struct tri_route *route; /* may be NULL: is told */
 };
+
+/* Which bound of the queue is meant. */
+enum tri_room {
+    TRI_ROOM_BOUND, /* that of tr_try_send(): a little below */
+    TRI_ROOM_USUAL, /* as the overflow policy says */
+    TRI_ROOM_MUST,
+};
+/* Whether there is room now. */
+bool tri_outbox_has_room(const struct tri_link *link, enum tri_room room);
 
 enum tri_put tri_outbox_put(struct tri_link *link, struct tr_ctx *ctx,
                             const struct tri_outgoing *out);
@@ -126,7 +135,7 @@ enum tri_put tri_outbox_put(struct tri_link *link, struct tr_ctx *ctx,
  * simple any more, nothing was put. Bodies of at most TRI_REPEAT_MAX bytes. */
 #define TRI_REPEAT_MAX ((size_t)4096)
 bool tri_outbox_repeat(struct tri_link *link, uint64_t serial, const struct tri_envelope_out *e,
-                       bool must);
+                       enum tri_room room);
 
 /* The I/O thread: takes the oldest chunk, sealing it if it is the open one; NULL: none. */
 struct tri_chunk *tri_outbox_take(struct tri_link *link);

@@ -41,6 +41,7 @@ struct tri_link;
 struct tri_inbound;
 struct tri_far;
 struct tri_bridge;
+struct tri_known;
 
 /* One I/O thread. */
 struct tri_remote_io {
@@ -104,6 +105,7 @@ struct tr_remote {
     struct tri_blocked *blocked;
     uint32_t blocked_count;
     tr_pid activator;
+    struct tri_known *known[TRI_CONTEXTS_MAX + 1]; /* by context, whose own they are */
 
     struct tri_remote_io io[TRI_IO_THREADS_MAX];
     unsigned io_count;

@@ -17,6 +17,8 @@
 #define HEADER_ROOM 24u
 /* Beside the queue's bound, for what must not be refused. */
 #define MUST_FACTOR 2u
+/* Who asks first stops this part before it, so that who cannot wait finds room. */
+#define TRY_PART 8u
 
 /* ---- Chunks ---------------------------------------------------------------- */
 
@@ -311,16 +313,26 @@ static enum tri_put make_large(struct tri_link *link, struct tr_ctx *ctx,
     return TRI_PUT_OK;
 }
 
-static bool has_room(const struct tri_link *link, bool must)
+bool tri_outbox_has_room(const struct tri_link *link, enum tri_room room)
 {
     const struct tr_remote_config *config = &link->remote->config;
     uint64_t bytes = tri_load(&link->bytes, TRI_RELAXED);
     uint64_t total = tri_load(&link->remote->queued_bytes, TRI_RELAXED);
-    uint64_t factor = must ? MUST_FACTOR : 1;
-    if (total >= config->queue_bytes_total * factor)
-        return false;
-    /* Of the policies before it, that is: with the others who sends waits, or nobody does. */
-    return config->overflow >= TR_DROP_OLDEST || bytes < config->queue_bytes * factor;
+    uint64_t most = config->queue_bytes, most_total = config->queue_bytes_total;
+    if (room == TRI_ROOM_MUST) {
+        most *= MUST_FACTOR;
+        most_total *= MUST_FACTOR;
+    } else if (room == TRI_ROOM_BOUND) {
+        most -= most / TRY_PART;
+        most_total -= most_total / TRY_PART;
+    }
+    return total < most_total &&
+           (bytes < most || (config->overflow >= TR_DROP_OLDEST && room != TRI_ROOM_BOUND));
+}
+
+static inline enum tri_room room_of(const struct tri_outgoing *out)
+{
+    return out->bound ? TRI_ROOM_BOUND : out->must ? TRI_ROOM_MUST : TRI_ROOM_USUAL;
 }
 
 /* Under the lock; true if the I/O thread is to be called. */
@@ -333,12 +345,12 @@ static bool wake(struct tri_link *link)
 }
 
 bool tri_outbox_repeat(struct tri_link *link, uint64_t serial, const struct tri_envelope_out *e,
-                       bool must)
+                       enum tri_room room)
 {
     bool call = false;
     tri_spin_lock(&link->lock);
     struct tri_chunk *chunk = link->open;
-    bool done = chunk && chunk->serial == serial && !link->shut && has_room(link, must);
+    bool done = chunk && chunk->serial == serial && !link->shut && tri_outbox_has_room(link, room);
     if (TRI_LIKELY(done)) {
         const uint8_t *before = chunk->batch.at;
         done = tri_batch_add(&chunk->batch, e) == TRI_BATCH_OK;
@@ -359,7 +371,8 @@ static enum tri_put put_large(struct tri_link *link, struct tr_ctx *ctx,
     struct tri_chunk *chunk = NULL;
     if (size > MESSAGE_MAX)
         return TRI_PUT_INVALID;
-    if (!has_room(link, out->must)) /* Before the work is done; the bound is not to the byte. */
+    if (!tri_outbox_has_room(
+            link, room_of(out))) /* Before the work is done; the bound is not to the byte. */
         return TRI_PUT_FULL;
     enum tri_put put = make_large(link, ctx, out, size, &chunk);
     if (put)
@@ -392,7 +405,7 @@ static enum tri_put put_usual(struct tri_link *link, struct tr_ctx *ctx,
         bool wants_sender = false;
         enum tri_put put = TRI_PUT_SHUT;
         tri_spin_lock(&link->lock);
-        if (!link->shut && !has_room(link, out->must))
+        if (!link->shut && !tri_outbox_has_room(link, room_of(out)))
             put = TRI_PUT_FULL;
         else if (!link->shut)
             put = put_open(link, out, known, &wants_sender);
@@ -423,7 +436,7 @@ enum tri_put tri_outbox_put(struct tri_link *link, struct tr_ctx *ctx,
                            : put_usual(link, ctx, out, &call);
     if (call)
         link->io->wire->post(link->io->wire->self, &link->job);
-    if (put == TRI_PUT_FULL)
+    if (put == TRI_PUT_FULL && !out->bound)             /* Else its sender is told, and keeps it. */
         tri_fetch_add(&link->refused, 1u, TRI_RELAXED); /* A figure. */
     return put;
 }

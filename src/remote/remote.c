@@ -13,8 +13,6 @@
 
 #define TICK_NS 1000000000u
 #define LEAVE_LOOK_NS 2000000u
-/* A guess, while nothing is queued. */
-#define PROMISED_BYTES 128u
 
 /* ---- The port ------------------------------------------------------------------------ */
 
@@ -31,25 +29,6 @@ static tr_pid resolve(void *self, struct tr_ctx *ctx, const char *address, const
         return tri_id_find(ctx, tri_name(id));
     struct tri_link *link = tri_table_link(remote, name, false, &err);
     return link ? tri_far_get(link, ctx, tri_name(id), true) : tr_nobody(err);
-}
-
-/* What was promised and is still in mailboxes is taken to be as large as what is queued. */
-static tr_err promise(void *self, tr_pid pid)
-{
-    struct tr_remote *remote = self;
-    struct tri_link *link = tri_far_link(remote, pid);
-    if (!link)
-        return TR_ENOACTOR;
-    /* Relaxed, all of them: figures; the bound is not to the byte. */
-    uint64_t bytes = tri_load(&link->bytes, TRI_RELAXED);
-    uint64_t letters = tri_load(&link->letters, TRI_RELAXED);
-    uint64_t promised = tri_load(&link->promised, TRI_RELAXED);
-    bytes += promised * (letters ? bytes / letters + 1 : PROMISED_BYTES);
-    if (bytes >= remote->config.queue_bytes ||
-        tri_load(&remote->queued_bytes, TRI_RELAXED) >= remote->config.queue_bytes_total)
-        return TR_EFULL;
-    tri_fetch_add(&link->promised, 1u, TRI_RELAXED);
-    return TR_OK;
 }
 
 static uint64_t pending(void *self)
@@ -79,6 +58,8 @@ static void destroy(void *self)
 {
     struct tr_remote *remote = self;
     tri_table_fini(remote);
+    for (uint32_t i = 0; i < TRI_ARRAY_COUNT(remote->known); i++)
+        tri_free(remote->known[i]);
     tri_outbox_free_chunks(remote);
     tri_types_fini(&remote->types);
     while (remote->blocked) {
@@ -253,7 +234,8 @@ tr_err tri_remote_create(tr_system *sys, const struct tr_remote_config *given,
                                               .probe_ms = 3000,
                                               .close_ms = 5000};
     remote->port = (struct tri_transport){.resolve = resolve,
-                                          .promise = promise,
+                                          .carry = tri_far_carry,
+                                          .room = tri_far_room,
                                           .pending = pending,
                                           .close = close_port,
                                           .destroy = destroy,
