@@ -15,25 +15,32 @@
 #include "os/thread.h"
 
 /*
- * True: the cell was idle and is now the caller's, who must schedule it.
+ * True: the cell was idle and is now the caller's, who must schedule it. push_all() takes several
+ * that are linked already.
  *
  * The exchange is acquire and release: release publishes the message to the consumer, who
  * reaches it through head or through a link; acquire pairs with the consumer's release when
  * it went idle, so the new owner sees the cell as the last one left it. The link's release
  * pairs with the acquire in tri_mailbox_next().
  */
-static inline bool tri_mailbox_push(struct tri_cell *cell, struct tri_block *block)
+static inline bool tri_mailbox_push_all(struct tri_cell *cell, struct tri_block *first,
+                                        struct tri_block *last)
 {
-    /* Relaxed: the exchange below publishes it. */
-    tri_store(&block->next, NULL, TRI_RELAXED);
-    struct tri_block *before = tri_xchg(&cell->head, block, TRI_ACQ_REL);
+    /* Relaxed: the exchange below publishes it, and the links from `first` on. */
+    tri_store(&last->next, NULL, TRI_RELAXED);
+    struct tri_block *before = tri_xchg(&cell->head, last, TRI_ACQ_REL);
     if (before) {
         /* `before` cannot be freed yet: the consumer waits for its link. */
-        tri_store(&before->next, block, TRI_RELEASE);
+        tri_store(&before->next, first, TRI_RELEASE);
         return false;
     }
-    cell->first = block;
+    cell->first = first;
     return true;
+}
+
+static inline bool tri_mailbox_push(struct tri_cell *cell, struct tri_block *block)
+{
+    return tri_mailbox_push_all(cell, block, block);
 }
 
 /* Waits for a sender that has exchanged but not yet linked. */

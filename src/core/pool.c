@@ -237,8 +237,57 @@ void tri_pool_send_home(struct tri_pool *pool, void *memory, uint16_t owner, uin
     }
 }
 
+/* ---- Slabs --------------------------------------------------------------- */
+
+/* `count` blocks fewer; gives back the slab after the last one. Release: what was done with them
+ * comes before the slab is used again; acquire: by whoever, for who gives it back. */
+static void slab_drop(struct tri_pool *pool, struct tri_slab *slab, uint32_t count)
+{
+    uint32_t before = tri_fetch_sub(&slab->live, count, TRI_ACQ_REL);
+    TRI_ASSERT(before >= count);
+    if (before == count)
+        tri_pool_put(pool, slab, slab->owner, TRI_SLAB_CLASS);
+}
+
+void tri_pool_fill_end(struct tri_pool *pool, struct tri_filler *filler)
+{
+    if (filler->slab)
+        slab_drop(pool, filler->slab, TRI_SLAB_OPEN - filler->taken);
+    *filler = (struct tri_filler){0};
+}
+
+void *tri_pool_fill_next(struct tri_pool *pool, struct tri_filler *filler, size_t size)
+{
+    TRI_ASSERT(size <= TRI_SLAB_BLOCK_MAX);
+    tri_pool_fill_end(pool, filler);
+    struct tri_slab *slab = tri_pool_get(pool, TRI_SLAB_CLASS, false);
+    if (!slab)
+        return NULL;
+    /* Blocks of a class lie at multiples of their size within their chunk. */
+    TRI_ASSERT(((uintptr_t)slab & (TRI_SLAB_SIZE - 1)) == 0);
+    tri_store(&slab->live, TRI_SLAB_OPEN, TRI_RELAXED); /* Published with its first block. */
+    slab->owner = pool->owner;
+    filler->slab = slab;
+    filler->at = slab->memory;
+    filler->end = (char *)slab + TRI_SLAB_SIZE;
+    return tri_pool_fill(pool, filler, size);
+}
+
+void tri_pool_empty_next(struct tri_pool *pool, struct tri_slab *slab)
+{
+    struct tri_slab *before = pool->emptying;
+    uint32_t count = pool->emptied;
+    pool->emptying = slab;
+    pool->emptied = slab ? 1 : 0;
+    if (before)
+        slab_drop(pool, before, count);
+}
+
+/* -------------------------------------------------------------------------- */
+
 void tri_pool_flush(struct tri_pool *pool)
 {
+    tri_pool_empty_next(pool, NULL);
     while (pool->homebound_count > 0)
         home_push(pool, pool->homebound_list[--pool->homebound_count]);
 }

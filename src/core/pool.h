@@ -13,8 +13,10 @@
 
 #include "core/block.h"
 
-#define TRI_POOL_CLASSES 11u /* 64 << 0 … 64 << 10 */
-#define TRI_POOL_HUGE 255u   /* size class of a block with a mapping of its own */
+#define TRI_POOL_CLASSES 11u    /* 64 << 0 … 64 << 10 */
+#define TRI_POOL_HUGE 255u      /* size class of a block with a mapping of its own */
+#define TRI_POOL_SLAB 254u      /* of a block that is a part of a slab */
+#define TRI_POOL_NOBODY 0xffffu /* the owner of such blocks: no context frees them as its own */
 #define TRI_POOL_CHUNK ((size_t)256 << 10)
 /* A pool that has grown takes this much at a time, in large pages if it can: fresh memory costs
  * what the kernel takes to clear it, and small pages as much again (counting 45 ns a message with
@@ -37,6 +39,32 @@ struct tri_pool_limit {
 struct tri_free_block {
     struct tri_free_block *next;
     uint32_t size_class;
+};
+
+/*
+ * Blocks that one thread fills one after the other, and others free: what comes from other nodes.
+ * A slab is a large block of the pool, used from its beginning to its end, and free again when all
+ * that was in it is: whoever frees counts, and tells the slab when he comes to another one. So
+ * nobody waits for a line that another processor has, as with lists of blocks, and the memory
+ * written next is the one that the processor has fetched ahead.
+ */
+#define TRI_SLAB_CLASS 9u
+#define TRI_SLAB_SIZE ((size_t)64 << TRI_SLAB_CLASS)
+/* A message that is kept keeps its slab, so they are small, and what is in them too. */
+#define TRI_SLAB_BLOCK_MAX ((size_t)1024)
+
+struct tri_slab {
+    TRI_ATOMIC(uint32_t) live; /* blocks; TRI_SLAB_OPEN more while it is being filled */
+    uint16_t owner;            /* of the slab itself */
+    _Alignas(64) char memory[];
+};
+#define TRI_SLAB_OPEN (1u << 30)
+
+/* Who fills slabs; zeroed at first. */
+struct tri_filler {
+    char *at, *end; /* of the open slab */
+    struct tri_slab *slab;
+    uint32_t taken; /* blocks of it */
 };
 
 struct tri_chunk;
@@ -62,6 +90,8 @@ struct tri_pool {
     uint16_t *homebound_list;        /* owners with a non-empty homebound */
     uint32_t homebound_count;
     uint64_t chunk_count;
+    struct tri_slab *emptying; /* of whose blocks were freed here last, and how many */
+    uint32_t emptied;
     /* Written by others: on a line of its own. */
     _Alignas(64) TRI_ATOMIC(struct tri_free_block *) returned;
 };
@@ -76,6 +106,13 @@ void tri_pool_fini(struct tri_pool *pool);
 void *tri_pool_refill(struct tri_pool *pool, uint32_t size_class, bool reserved);
 /* The slow half of tri_pool_put(). */
 void tri_pool_send_home(struct tri_pool *pool, void *memory, uint16_t owner, uint32_t size_class);
+
+/* The slow half of tri_pool_fill(). */
+void *tri_pool_fill_next(struct tri_pool *pool, struct tri_filler *filler, size_t size);
+/* Nothing more is filled. */
+void tri_pool_fill_end(struct tri_pool *pool, struct tri_filler *filler);
+/* The slow half of tri_pool_empty(): another slab than the last one. */
+void tri_pool_empty_next(struct tri_pool *pool, struct tri_slab *slab);
 
 /* Sends home whatever waits; before a worker parks. */
 void tri_pool_flush(struct tri_pool *pool);
@@ -126,6 +163,29 @@ static inline void tri_pool_put(struct tri_pool *pool, void *memory, uint16_t ow
         tri_pool_put_own(pool, memory, size_class);
     else
         tri_pool_send_home(pool, memory, owner, size_class);
+}
+
+/* `size` bytes in whole lines, at most TRI_SLAB_BLOCK_MAX, out of a slab; NULL at the cap. */
+static inline void *tri_pool_fill(struct tri_pool *pool, struct tri_filler *filler, size_t size)
+{
+    char *at = filler->at;
+    size = (size + 63) & ~(size_t)63;
+    if (__builtin_expect((size_t)(filler->end - at) < size, 0))
+        return tri_pool_fill_next(pool, filler, size);
+    filler->at = at + size;
+    filler->taken++;
+    return at;
+}
+
+/* Frees a block of a slab. */
+static inline void tri_pool_empty(struct tri_pool *pool, void *memory)
+{
+    struct tri_slab *slab = (struct tri_slab *)((uintptr_t)memory &
+                                                ~(uintptr_t)(TRI_SLAB_SIZE - 1));
+    if (__builtin_expect(slab == pool->emptying, 1))
+        pool->emptied++;
+    else
+        tri_pool_empty_next(pool, slab);
 }
 
 #endif

@@ -109,9 +109,22 @@ __attribute__((cold)) struct tri_block *tri_block_new_must(struct tr_ctx *ctx,
     return block;
 }
 
+struct tri_block *tri_block_fill(struct tr_ctx *ctx, struct tri_filler *filler,
+                                 const struct tr_type *type)
+{
+    struct tri_block *block = tri_pool_fill(&ctx->pool, filler, TRI_BLOCK_HEADER + type->size);
+    if (TRI_UNLIKELY(!block))
+        return NULL;
+    block->type = type;
+    block->tag = TRI_TAG_OWNER(TRI_POOL_NOBODY) | TRI_TAG_CLASS(TRI_POOL_SLAB);
+    return block;
+}
+
 static void free_memory(struct tr_ctx *ctx, struct tri_block *block)
 {
-    if (block->size_class == TRI_POOL_HUGE)
+    if (block->size_class == TRI_POOL_SLAB)
+        tri_pool_empty(&ctx->pool, block);
+    else if (block->size_class == TRI_POOL_HUGE)
         tri_pool_unmap_huge(&ctx->sys->limit, block);
     else
         tri_pool_put(&ctx->pool, block, block->owner, block->size_class);
@@ -256,6 +269,30 @@ void tri_deliver_shown(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)
     tri_store(&block->gen, gen, TRI_RELAXED); /* `to` may be another than it was sent to. */
     if (tri_mailbox_push(cell, block))
         tri_schedule(ctx, cell);
+}
+
+void tri_train_deliver(struct tr_ctx *ctx, struct tri_train *train)
+{
+    tr_pid to = train->to;
+    struct tri_block *block = train->first;
+    uint32_t gen = (uint32_t)(to.bits >> 32);
+    const struct tri_slots *slots = ctx->table;
+    struct tri_cell *cell = NULL;
+    tri_count(&ctx->counts.accepted, train->count);
+    if (!(gen & TRI_GEN_ODD))
+        cell = tri_slot_cell(slots, (uint32_t)to.bits);
+    /* Relaxed: a hint, as in tri_deliver_short(). */
+    if (TRI_LIKELY(cell && tri_load(&cell->gen, TRI_RELAXED) == gen)) {
+        if (tri_mailbox_push_all(cell, block, train->last))
+            tri_schedule(ctx, cell);
+        train->count = 0;
+        return;
+    }
+    for (; train->count > 0; train->count--) {
+        struct tri_block *next = tri_load(&block->next, TRI_RELAXED);
+        tri_deliver_odd(ctx, to, block);
+        block = next;
+    }
 }
 
 void tri_deliver_odd(struct tr_ctx *ctx, tr_pid to, struct tri_block *block)

@@ -38,6 +38,12 @@ TRI_HOT_INLINE struct tri_block *tri_block_new(struct tr_ctx *ctx, const struct 
 struct tri_block *tri_block_new_must(struct tr_ctx *ctx, const struct tr_type *type, size_t size,
                                      bool must);
 
+/* A block out of a slab, for a body of the type's size, at most TRI_BODY_SLAB; NULL at the cap. For
+ * who fills many that others free. */
+#define TRI_BODY_SLAB (TRI_SLAB_BLOCK_MAX - TRI_BLOCK_HEADER)
+struct tri_block *tri_block_fill(struct tr_ctx *ctx, struct tri_filler *filler,
+                                 const struct tr_type *type);
+
 /* Frees a block, whatever its flags. */
 void tri_block_release(struct tr_ctx *ctx, struct tri_block *block);
 size_t tri_block_size(const struct tri_block *block);
@@ -130,6 +136,31 @@ TRI_HOT_INLINE void tri_deliver_tagged(struct tr_ctx *ctx, tr_pid to, struct tri
         tri_deliver_odd(ctx, to, block);
     else if (runnable)
         tri_schedule(ctx, runnable);
+}
+
+/*
+ * Messages to one actor, delivered together: one exchange for all of them, and one wake-up. In
+ * order, as long as nothing else is sent to it in between.
+ */
+struct tri_train {
+    tr_pid to;
+    struct tri_block *first, *last;
+    uint32_t count; /* 0: empty */
+};
+void tri_train_deliver(struct tr_ctx *ctx, struct tri_train *train);
+
+/* Puts a block, whose tag is known and not stored yet, behind the others to `to`. */
+static inline void tri_train_add(struct tri_train *train, tr_pid to, struct tri_block *block,
+                                 uint32_t tag)
+{
+    block->address = TRI_ADDRESS((uint32_t)(to.bits >> 32), tag);
+    if (train->count++ == 0) {
+        train->to = to;
+        train->first = block;
+    } else {
+        tri_store(&train->last->next, block, TRI_RELAXED); /* Published with the train. */
+    }
+    train->last = block;
 }
 
 /* The same after the middleware. */

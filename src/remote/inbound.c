@@ -14,6 +14,9 @@
 #define PAUSE_NS 2000000u
 #define PAUSES_MAX 2000u
 
+/* Messages that gather before they are delivered: so many cost a worker's wake-up little. */
+#define TRAINS_MESSAGES 512u
+
 /* What was found out about an entry of a batch's table. */
 #define SEEN_NONE 1u /* there is no such actor */
 #define SEEN_PID 2u
@@ -150,6 +153,42 @@ uint64_t tri_arrival_answers(const struct tri_arrival *a)
     return seen & TRI_CALL_FUTURE ? seen : 0;
 }
 
+/* ---- Trains -------------------------------------------------------------------------- */
+
+/* Delivers all that has gathered. */
+static void let_go(struct tri_remote_io *io)
+{
+    for (unsigned i = 0; i < TRI_ARRAY_COUNT(io->trains_used); i++) {
+        for (uint64_t used = io->trains_used[i]; used; used &= used - 1)
+            tri_train_deliver(io->ctx, &io->trains[i * 64 + (unsigned)__builtin_ctzll(used)]);
+        io->trains_used[i] = 0;
+    }
+    io->trains_count = 0;
+}
+
+static inline void gather(struct tri_remote_io *io, tr_pid to, struct tri_block *block,
+                          uint32_t tag)
+{
+    uint32_t slot = (uint32_t)to.bits % TRI_TRAINS;
+    struct tri_train *train = &io->trains[slot];
+    if (TRI_UNLIKELY(train->count && !tr_pid_equal(train->to, to)))
+        tri_train_deliver(io->ctx, train);
+    io->trains_used[slot / 64] |= (uint64_t)1 << slot % 64;
+    tri_train_add(train, to, block, tag);
+    if (TRI_UNLIKELY(++io->trains_count == TRAINS_MESSAGES))
+        let_go(io);
+}
+
+static inline struct tri_block *new_block(struct tri_remote_io *io, const struct tr_type *type,
+                                          size_t size, const struct tri_envelope_in *in)
+{
+    if (TRI_UNLIKELY(in->headers.at != in->headers.end))
+        return new_with_headers(io->ctx, type, size, in->headers);
+    if (TRI_LIKELY(size == type->size && size <= TRI_BODY_SLAB))
+        return tri_block_fill(io->ctx, &io->filler, type);
+    return tri_block_new(io->ctx, type, size, false);
+}
+
 /* False: there is no memory for it, and it may wait. */
 static bool arrive_message(const struct tri_arrival *a, const struct tr_type *type, bool wait)
 {
@@ -161,9 +200,7 @@ static bool arrive_message(const struct tri_arrival *a, const struct tr_type *ty
         tri_control_reject(a);
         return true;
     }
-    bool plain = in->headers.at == in->headers.end;
-    struct tri_block *block = TRI_LIKELY(plain) ? tri_block_new(ctx, type, size, false)
-                                                : new_with_headers(ctx, type, size, in->headers);
+    struct tri_block *block = new_block(a->io, type, size, in);
     if (TRI_UNLIKELY(!block)) {
         if (wait)
             return false;
@@ -192,7 +229,7 @@ static bool arrive_message(const struct tri_arrival *a, const struct tr_type *ty
         tri_control_dead_letter(a);
         flags &= ~TRI_BLOCK_REQUEST; /* Its sender has just been told. */
     }
-    tri_deliver_tagged(ctx, a->to, block, block->tag | TRI_TAG_FLAGS(flags));
+    gather(a->io, a->to, block, block->tag | TRI_TAG_FLAGS(flags));
     return true;
 }
 
@@ -213,6 +250,7 @@ static bool arrive(struct tri_remote_io *io, struct tri_link *link, const char *
     if (TRI_LIKELY((uintptr_t)type >= TRI_TYPE_COUNT))
         return TRI_UNLIKELY(tri_pid_remote(a.to)) ? tri_bridge_pass(&a, wait)
                                                   : arrive_message(&a, type, wait);
+    let_go(io); /* What came before it is there before it. */
     tri_control_arrived(&a, (enum tri_system_type)(uintptr_t)type);
     return true;
 }
@@ -256,6 +294,7 @@ bool tri_inbound_batch(struct tri_remote_io *io, struct tri_link *link, const ch
                 room = arrive(io, link, member_id, &in, wait);
             count += room;
         }
+        let_go(io);
         ctx->table = &ctx->sys->no_slots;
         tri_outside_leave(ctx);
     }

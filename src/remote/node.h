@@ -43,6 +43,8 @@ struct tri_far;
 struct tri_bridge;
 struct tri_known;
 
+#define TRI_TRAINS 128u
+
 /* One I/O thread. */
 struct tri_remote_io {
     struct tr_remote *remote;
@@ -52,6 +54,11 @@ struct tri_remote_io {
     struct tri_batch_reader reader;
     struct tri_batch_reader own; /* of batches of ours that are looked through again */
     struct tri_inbound *streams; /* accepted, a list */
+    struct tri_filler filler;    /* of blocks for what comes in */
+    /* What has come in and is not delivered yet, by slot of who gets it: within one batch. */
+    struct tri_train trains[TRI_TRAINS];
+    uint64_t trains_used[TRI_TRAINS / 64]; /* bits */
+    uint32_t trains_count;                 /* messages */
     struct tri_wire_timer tick;
     struct tri_wire_job start, stop; /* run on the thread */
     uint32_t blocked_seen;           /* how long the block list was at the last look */

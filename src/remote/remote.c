@@ -406,8 +406,10 @@ void tri_remote_io_ends(void *self, unsigned number)
     struct tri_remote_io *io = &remote->io[number];
     tri_batch_reader_fini(&io->reader);
     tri_batch_reader_fini(&io->own);
-    if (io->ctx)
+    if (io->ctx) {
+        tri_pool_fill_end(&io->ctx->pool, &io->filler);
         tr_detach(io->ctx);
+    }
     io->ctx = NULL;
     io->wire = NULL;
 }
