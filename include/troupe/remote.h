@@ -111,7 +111,7 @@ struct tr_remote_config {
     size_t queue_bytes_total; /* all links together; 0: 256 MiB */
     uint32_t queue_messages;  /* per actor there, beside the queue; 0: 1,024 */
     enum tr_overflow overflow;
-    size_t batch_bytes;      /* most bytes of one batch we send; 0: 256 KiB; 4 KiB … 4,000,000 */
+    size_t batch_bytes;      /* most bytes of one batch we send; 0: 64 KiB; 16 KiB … 4,000,000 */
     unsigned backoff_ms_min; /* first delay before dialling again; 0: 100 */
     unsigned backoff_ms_max; /* 0: 10,000 */
     unsigned give_up_ms;     /* what is queued for a node that cannot be reached is given up after

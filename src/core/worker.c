@@ -191,7 +191,12 @@ static struct tri_cell *search(struct tri_worker *w)
         if (tri_load(&sys->quit, TRI_RELAXED))
             break;
     }
-    tri_fetch_sub(&sys->searching, 1u, TRI_RELAXED);
+    /* In sequence before a look at what is injected, here or in park(): who injects does it the other
+     * way round, and leaves it to us if we are looking. */
+    tri_fetch_sub(&sys->searching, 1u, TRI_SEQ_CST);
+    if (cell && tri_load(&sys->inject_count, TRI_SEQ_CST) != 0 &&
+        tri_load(&sys->parked_count, TRI_SEQ_CST) != 0)
+        tri_sched_wake_one(sys);
     return cell;
 }
 

@@ -30,13 +30,13 @@ static void emit_clear_field(const Message &message, const Field &field, Out &ou
         out(value, " = 0;");
 }
 
-// Small structs are zeroed; of larger ones only what is read before it is written.
+// Structs of a few stores are zeroed; of larger ones only what is read before it is written.
 static void emit_clear(const Message &message, Out &out)
 {
     const std::string &name = message.name;
     out("static void clear_", name, "(struct ", name, " *m)");
     out("{");
-    out("if (sizeof *m <= 256) {");
+    out("if (sizeof *m <= 64) {");
     out("memset(m, 0, sizeof *m);");
     out("return;");
     out("}");

@@ -12,18 +12,18 @@ struct tr_spawn_args tri_flow_mailbox(const struct tr_remote *remote)
                                   .overflow = remote->config.overflow};
 }
 
-/* Under the lock, for what it means: these two are never true at the same time. */
+/* These two are never true at the same time. */
 static bool is_full(const struct tri_link *link)
 {
     const struct tr_remote *remote = link->remote;
-    return tri_load(&link->bytes, TRI_RELAXED) >= remote->config.queue_bytes ||
+    return tri_link_bytes(link) >= remote->config.queue_bytes ||
            tri_load(&remote->queued_bytes, TRI_RELAXED) >= remote->config.queue_bytes_total;
 }
 
 bool tri_flow_eased(const struct tri_link *link)
 {
     const struct tr_remote *remote = link->remote;
-    return link->held && tri_load(&link->bytes, TRI_RELAXED) <= remote->config.queue_bytes / 2 &&
+    return link->held && tri_link_bytes(link) <= remote->config.queue_bytes / 2 &&
            tri_load(&remote->queued_bytes, TRI_RELAXED) < remote->config.queue_bytes_total;
 }
 
@@ -33,7 +33,7 @@ void tri_flow_deliver(struct tri_proxy *proxy, struct tr_ctx *ctx, struct tri_bl
     struct tri_link *link = far->link;
     tri_far_proxy.deliver(proxy, ctx, block);
     tri_spin_lock(&link->lock);
-    /* Whoever takes bytes out looks under the same lock, so that none waits in vain. */
+    /* Who takes bytes out looks under the same lock afterwards, so that none waits in vain. */
     bool hold = !link->shut && !far->held && is_full(link);
     if (hold) {
         far->held = true;

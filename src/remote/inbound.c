@@ -15,7 +15,7 @@
 #define PAUSES_MAX 2000u
 
 /* Messages that gather before they are delivered: so many cost a worker's wake-up little. */
-#define TRAINS_MESSAGES 512u
+#define TRAINS_MESSAGES 2048u
 
 /* What was found out about an entry of a batch's table. */
 #define SEEN_NONE 1u /* there is no such actor */
@@ -155,15 +155,29 @@ uint64_t tri_arrival_answers(const struct tri_arrival *a)
 
 /* ---- Trains -------------------------------------------------------------------------- */
 
-/* Delivers all that has gathered. */
-static void let_go(struct tri_remote_io *io)
+void tri_inbound_settle(struct tri_remote_io *io)
 {
+    struct tr_ctx *ctx = io->ctx;
+    if (io->trains_count == 0)
+        return;
+    /* Until it is done this thread is one that may touch cells: see core/slots.h. */
+    tri_outside_enter(ctx);
+    ctx->table = &ctx->sys->slots;
     for (unsigned i = 0; i < TRI_ARRAY_COUNT(io->trains_used); i++) {
         for (uint64_t used = io->trains_used[i]; used; used &= used - 1)
             tri_train_deliver(io->ctx, &io->trains[i * 64 + (unsigned)__builtin_ctzll(used)]);
         io->trains_used[i] = 0;
     }
     io->trains_count = 0;
+    ctx->table = &ctx->sys->no_slots;
+    tri_outside_leave(ctx);
+}
+
+void tri_inbound_on_settle(struct tri_wire_job *job)
+{
+    struct tri_remote_io *io = TRI_CONTAINER_OF(job, struct tri_remote_io, settle);
+    io->settles = false;
+    tri_inbound_settle(io);
 }
 
 static inline void gather(struct tri_remote_io *io, tr_pid to, struct tri_block *block,
@@ -172,11 +186,11 @@ static inline void gather(struct tri_remote_io *io, tr_pid to, struct tri_block 
     uint32_t slot = (uint32_t)to.bits % TRI_TRAINS;
     struct tri_train *train = &io->trains[slot];
     if (TRI_UNLIKELY(train->count && !tr_pid_equal(train->to, to)))
-        tri_train_deliver(io->ctx, train);
+        tri_inbound_settle(io);
     io->trains_used[slot / 64] |= (uint64_t)1 << slot % 64;
     tri_train_add(train, to, block, tag);
     if (TRI_UNLIKELY(++io->trains_count == TRAINS_MESSAGES))
-        let_go(io);
+        tri_inbound_settle(io);
 }
 
 static inline struct tri_block *new_block(struct tri_remote_io *io, const struct tr_type *type,
@@ -250,7 +264,7 @@ static bool arrive(struct tri_remote_io *io, struct tri_link *link, const char *
     if (TRI_LIKELY((uintptr_t)type >= TRI_TYPE_COUNT))
         return TRI_UNLIKELY(tri_pid_remote(a.to)) ? tri_bridge_pass(&a, wait)
                                                   : arrive_message(&a, type, wait);
-    let_go(io); /* What came before it is there before it. */
+    tri_inbound_settle(io); /* What came before it is there before it. */
     tri_control_arrived(&a, (enum tri_system_type)(uintptr_t)type);
     return true;
 }
@@ -278,7 +292,6 @@ bool tri_inbound_batch(struct tri_remote_io *io, struct tri_link *link, const ch
                        uint64_t *at, bool wait)
 {
     struct tri_batch_reader *reader = &io->reader;
-    struct tr_ctx *ctx = io->ctx;
     struct tri_envelope_in in;
     uint64_t first = *at;
     uint64_t count = 0;
@@ -286,17 +299,17 @@ bool tri_inbound_batch(struct tri_remote_io *io, struct tri_link *link, const ch
     tr_err err = tri_batch_parse(reader, message->data, message->size, TRI_DIALECT_UNKNOWN);
     if (!err) {
         learn(io, link, member_id, reader->dialect);
-        /* Until the last message this thread is one that may touch cells: see core/slots.h. */
-        tri_outside_enter(ctx);
-        ctx->table = &ctx->sys->slots;
         while (room && tri_batch_next(reader, &in, &err)) {
             if (count >= first)
                 room = arrive(io, link, member_id, &in, wait);
             count += room;
         }
-        let_go(io);
-        ctx->table = &ctx->sys->no_slots;
-        tri_outside_leave(ctx);
+        if (!room)
+            tri_inbound_settle(io); /* Or nothing gives memory back. */
+        if (io->trains_count && !io->settles) {
+            io->settles = true;
+            io->wire->post(io->wire->self, &io->settle);
+        }
     }
     *at = count;
     /* Figures; streams of one peer may be those of several threads. */

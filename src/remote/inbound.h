@@ -40,6 +40,13 @@ bool tri_inbound_batch(struct tri_remote_io *io, struct tri_link *link, const ch
                        struct tri_stream *stream, const struct tri_remote_message *message,
                        uint64_t *at, bool wait);
 
+/*
+ * Messages that come in gather until all that this turn has read is worked off, and what there is
+ * for one actor is delivered together: now, where something else is about to be told to actors.
+ */
+void tri_inbound_settle(struct tri_remote_io *io);
+void tri_inbound_on_settle(struct tri_wire_job *job);
+
 /* This node leaves: says so to all, or ends all that are left. */
 void tri_inbound_leave(struct tri_remote_io *io);
 void tri_inbound_cut(struct tri_remote_io *io);
@@ -50,7 +57,7 @@ struct tri_arrival {
     struct tri_link *link; /* of the peer that it came from */
     const char *member_id; /* of that peer: we may have dialled it by another address */
     const struct tri_envelope_in *in;
-    tr_pid to; /* a remote one: it is passed on (remote/bridge.h) */
+    tr_pid to;   /* a remote one: it is passed on (remote/bridge.h) */
     tr_pid from; /* nobody: it has no sender */
     uint64_t call;
 };

@@ -370,6 +370,8 @@ static enum tri_assoc_event act(struct tri_link *link, uint32_t actions)
         shut(link);
     if (actions & TRI_ASSOC_CANCEL && link->stream)
         link->io->wire->end(link->stream, TRI_WIRE_CANCELLED, "given up");
+    if (actions & (TRI_ASSOC_GIVE_UP | TRI_ASSOC_DOWN))
+        tri_inbound_settle(link->io); /* What has come is there before its end is known. */
     if (actions & TRI_ASSOC_GIVE_UP)
         give_up(link);
     if (actions & TRI_ASSOC_DOWN) {
@@ -519,8 +521,8 @@ void tri_link_tick(struct tri_link *link, uint64_t now_ns)
 {
     tri_flow_look(link);
     uint64_t idle_ns = (uint64_t)link->remote->config.idle_ms * 1000000u;
-    if (link->assoc.state != TRI_ASSOC_UP || link->client ||
-        tri_load(&link->bytes, TRI_RELAXED) != 0 || now_ns - link->used_ns < idle_ns)
+    if (link->assoc.state != TRI_ASSOC_UP || link->client || tri_link_bytes(link) != 0 ||
+        now_ns - link->used_ns < idle_ns)
         return;
     if (!tri_far_awaited(link))
         tri_link_event(link, TRI_ASSOC_UNUSED);

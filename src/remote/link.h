@@ -39,8 +39,10 @@ struct tri_link {
     struct tri_chunk *open;
     uint64_t serials;               /* of open chunks, ever */
     struct tri_chunk *first, *last; /* sealed */
-    TRI_ATOMIC(uint64_t) letters;   /* queued; written under the lock, as the next two are */
-    TRI_ATOMIC(uint64_t) bytes;
+    /* Ever queued, and ever done with: the former is written under the lock, the latter by the I/O
+     * thread. */
+    TRI_ATOMIC(uint64_t) letters_in, bytes_in;
+    _Alignas(64) TRI_ATOMIC(uint64_t) letters_out, bytes_out;
     TRI_ATOMIC(uint64_t) refused;
     struct tri_wire_job job;
     struct tri_far *held; /* proxies that wait for room: remote/flow.h */
@@ -72,6 +74,21 @@ struct tri_link {
     TRI_ATOMIC(uint64_t) forwarded; /* taken on from other nodes; of any worker */
     TRI_ATOMIC(uint64_t) received, batches_received, bytes_received, rejected;
 };
+
+/* What is queued. Relaxed: figures, and a bound that is not to the byte. */
+static inline uint64_t tri_link_letters(const struct tri_link *link)
+{
+    uint64_t out = tri_load(&link->letters_out, TRI_RELAXED);
+    uint64_t in = tri_load(&link->letters_in, TRI_RELAXED);
+    return in > out ? in - out : 0;
+}
+
+static inline uint64_t tri_link_bytes(const struct tri_link *link)
+{
+    uint64_t out = tri_load(&link->bytes_out, TRI_RELAXED);
+    uint64_t in = tri_load(&link->bytes_in, TRI_RELAXED);
+    return in > out ? in - out : 0;
+}
 
 /* The call of one of our actors as the wire has it, where 0 says that nobody waits. */
 static inline uint32_t tri_call_number(uint64_t call)

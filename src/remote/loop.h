@@ -15,7 +15,7 @@
 #include <uv.h>
 
 /* Bytes of one read; shared by all connections of a loop, as what was read is worked off at once. */
-#define TRI_INPUT_SIZE (256u << 10)
+#define TRI_INPUT_SIZE (128u << 10)
 
 struct tri_tls_link;
 

@@ -55,10 +55,12 @@ struct tri_remote_io {
     struct tri_batch_reader own; /* of batches of ours that are looked through again */
     struct tri_inbound *streams; /* accepted, a list */
     struct tri_filler filler;    /* of blocks for what comes in */
-    /* What has come in and is not delivered yet, by slot of who gets it: within one batch. */
+    /* What has come in and is not delivered yet, by slot of who gets it; `settle` will do it. */
     struct tri_train trains[TRI_TRAINS];
     uint64_t trains_used[TRI_TRAINS / 64]; /* bits */
     uint32_t trains_count;                 /* messages */
+    bool settles;                          /* the job is on its way */
+    struct tri_wire_job settle;
     struct tri_wire_timer tick;
     struct tri_wire_job start, stop; /* run on the thread */
     uint32_t blocked_seen;           /* how long the block list was at the last look */

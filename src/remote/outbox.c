@@ -137,15 +137,14 @@ void tri_outbox_done(struct tri_chunk *chunk)
 {
     struct tri_link *link = chunk->link;
     tri_fetch_sub(&link->remote->queued_bytes, chunk->bytes, TRI_RELAXED); /* A figure. */
-    tri_spin_lock(&link->lock);
-    /* Relaxed: written under the lock only; others read figures. */
-    tri_store(&link->letters, tri_load(&link->letters, TRI_RELAXED) - chunk->letters, TRI_RELAXED);
-    tri_store(&link->bytes, tri_load(&link->bytes, TRI_RELAXED) - chunk->bytes, TRI_RELAXED);
-    bool eased = tri_flow_eased(link);
-    tri_spin_unlock(&link->lock);
+    /* Relaxed: the I/O thread's own; others read figures. */
+    tri_store(&link->letters_out, tri_load(&link->letters_out, TRI_RELAXED) + chunk->letters,
+              TRI_RELAXED);
+    tri_store(&link->bytes_out, tri_load(&link->bytes_out, TRI_RELAXED) + chunk->bytes,
+              TRI_RELAXED);
     chunk_free(chunk);
-    if (eased)
-        tri_flow_release(link);
+    if (tri_flow_holds(link->remote))
+        tri_flow_look(link);
 }
 
 /* ---- Putting a message in ---------------------------------------------------- */
@@ -255,8 +254,8 @@ static inline void count_in(struct tri_link *link, struct tri_chunk *chunk, size
     chunk->count++;
     chunk->letters += letters;
     /* Relaxed: written under the lock only; others read figures. */
-    tri_store(&link->bytes, tri_load(&link->bytes, TRI_RELAXED) + bytes, TRI_RELAXED);
-    tri_store(&link->letters, tri_load(&link->letters, TRI_RELAXED) + letters, TRI_RELAXED);
+    tri_store(&link->bytes_in, tri_load(&link->bytes_in, TRI_RELAXED) + bytes, TRI_RELAXED);
+    tri_store(&link->letters_in, tri_load(&link->letters_in, TRI_RELAXED) + letters, TRI_RELAXED);
 }
 
 /* A message of usual size goes into the open chunk. Under the lock. */
@@ -316,7 +315,7 @@ static enum tri_put make_large(struct tri_link *link, struct tr_ctx *ctx,
 bool tri_outbox_has_room(const struct tri_link *link, enum tri_room room)
 {
     const struct tr_remote_config *config = &link->remote->config;
-    uint64_t bytes = tri_load(&link->bytes, TRI_RELAXED);
+    uint64_t bytes = tri_link_bytes(link);
     uint64_t total = tri_load(&link->remote->queued_bytes, TRI_RELAXED);
     uint64_t most = config->queue_bytes, most_total = config->queue_bytes_total;
     if (room == TRI_ROOM_MUST) {
@@ -389,8 +388,9 @@ static enum tri_put put_large(struct tri_link *link, struct tr_ctx *ctx,
     if (link->open && link->open->count)
         seal(link);
     append(link, chunk);
-    tri_store(&link->bytes, tri_load(&link->bytes, TRI_RELAXED) + chunk->bytes, TRI_RELAXED);
-    tri_store(&link->letters, tri_load(&link->letters, TRI_RELAXED) + chunk->letters, TRI_RELAXED);
+    tri_store(&link->bytes_in, tri_load(&link->bytes_in, TRI_RELAXED) + chunk->bytes, TRI_RELAXED);
+    tri_store(&link->letters_in, tri_load(&link->letters_in, TRI_RELAXED) + chunk->letters,
+              TRI_RELAXED);
     *ret_call = wake(link);
     tri_spin_unlock(&link->lock);
     return TRI_PUT_OK;

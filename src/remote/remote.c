@@ -13,6 +13,8 @@
 
 #define TICK_NS 1000000000u
 #define LEAVE_LOOK_NS 2000000u
+/* One frame of DATA with gRPC's prefix: read in one piece, and worked off while it is in the cache. */
+#define BATCH_BYTES (((size_t)64 << 10) - 64)
 
 /* ---- The port ------------------------------------------------------------------------ */
 
@@ -37,7 +39,7 @@ static uint64_t pending(void *self)
     uint64_t sum = 0;
     tri_mutex_lock(&remote->table.lock);
     for (uint32_t i = 0; i < remote->table.link_count; i++)
-        sum += tri_load(&remote->table.links[i]->letters, TRI_RELAXED);
+        sum += tri_link_letters(remote->table.links[i]);
     tri_mutex_unlock(&remote->table.lock);
     return sum;
 }
@@ -159,7 +161,7 @@ static void fill_in(struct tr_remote_config *config)
     DEFAULT(queue_bytes, (size_t)16 << 20);
     DEFAULT(queue_bytes_total, (size_t)256 << 20);
     DEFAULT(queue_messages, 1024);
-    DEFAULT(batch_bytes, (size_t)256 << 10);
+    DEFAULT(batch_bytes, BATCH_BYTES);
     DEFAULT(backoff_ms_min, 100);
     DEFAULT(backoff_ms_max, 10000);
     DEFAULT(give_up_ms, 5000);
@@ -391,6 +393,7 @@ void tri_remote_io_begins(void *self, unsigned number, struct tri_wire *wire)
     io->ctx = tr_attach(remote->sys);
     io->tick.fire = on_tick;
     io->stop.run = on_stop;
+    io->settle.run = tri_inbound_on_settle;
     tri_batch_reader_init(&io->reader);
     tri_batch_reader_init(&io->own);
     uint64_t now = wire->now_ns(wire->self);
@@ -407,6 +410,7 @@ void tri_remote_io_ends(void *self, unsigned number)
     tri_batch_reader_fini(&io->reader);
     tri_batch_reader_fini(&io->own);
     if (io->ctx) {
+        tri_inbound_settle(io);
         tri_pool_fill_end(&io->ctx->pool, &io->filler);
         tr_detach(io->ctx);
     }
@@ -543,8 +547,8 @@ static void fill_stats(struct tri_link *link, struct tr_link_stats *ret)
         .batches_received = tri_load(&link->batches_received, TRI_RELAXED),
         .bytes_sent = tri_load(&link->bytes_sent, TRI_RELAXED),
         .bytes_received = tri_load(&link->bytes_received, TRI_RELAXED),
-        .queued = tri_load(&link->letters, TRI_RELAXED),
-        .queued_bytes = tri_load(&link->bytes, TRI_RELAXED),
+        .queued = tri_link_letters(link),
+        .queued_bytes = tri_link_bytes(link),
         .refused = tri_load(&link->refused, TRI_RELAXED),
         .dead = tri_load(&link->dead, TRI_RELAXED),
         .unknown = tri_load(&link->unknown, TRI_RELAXED),

@@ -250,6 +250,9 @@ static size_t walk(struct tri_stream *stream, size_t length, struct tri_out *out
                       {buffer->part[0].at, buffer->part[0].size},
                       {buffer->part[1].at, buffer->part[1].size}};
         size_t done = skip;
+        /* Frames end with messages where those are not larger: who reads has them in one piece. */
+        if (!out && total > 0 && whole(buffer) > length - total && whole(buffer) <= length)
+            return total;
         next = buffer->next;
         for (unsigned i = 0; i < TRI_ARRAY_COUNT(pieces); i++) {
             size_t past = skip < pieces[i].size ? skip : pieces[i].size;
