@@ -98,6 +98,16 @@ static bool fire_all_timers(struct tri_worker *w)
     return w->handoff != NULL;
 }
 
+/* Work from elsewhere. If it is all that there is nobody else is woken for it: this worker is awake,
+ * and runs it now. */
+static void run_next(struct tri_worker *w, struct tri_cell *cell)
+{
+    if (!w->handoff && tri_sched_length(w) == 0)
+        w->handoff = cell;
+    else
+        tri_sched_push(w, cell);
+}
+
 void tri_worker_look(struct tri_worker *w)
 {
     struct tr_system *sys = w->ctx.sys;
@@ -113,7 +123,7 @@ void tri_worker_look(struct tri_worker *w)
         (void)fire_all_timers(w);
     struct tri_cell *cell = tri_sched_take_injected(w);
     if (cell)
-        tri_sched_push(w, cell);
+        run_next(w, cell);
 }
 
 /* Manual systems: one turn at a time. Threaded ones: as long as it stays a chain. */
@@ -283,7 +293,7 @@ void tri_worker_main(void *arg)
             continue;
         struct tri_cell *cell = search(w);
         if (cell)
-            tri_sched_push(w, cell);
+            run_next(w, cell);
         else
             park(w);
     }

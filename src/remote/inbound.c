@@ -17,6 +17,9 @@
 /* Messages that gather before they are delivered: so many cost a worker's wake-up little. */
 #define TRAINS_MESSAGES 2048u
 
+/* So few are handled, and maybe answered, at once. */
+#define FEW_MESSAGES 4u
+
 /* What was found out about an entry of a batch's table. */
 #define SEEN_NONE 1u /* there is no such actor */
 #define SEEN_PID 2u
@@ -160,6 +163,7 @@ void tri_inbound_settle(struct tri_remote_io *io)
     struct tr_ctx *ctx = io->ctx;
     if (io->trains_count == 0)
         return;
+    io->wire->expects = io->trains_count <= FEW_MESSAGES;
     /* Until it is done this thread is one that may touch cells: see core/slots.h. */
     tri_outside_enter(ctx);
     ctx->table = &ctx->sys->slots;

@@ -9,8 +9,16 @@
 /* The bottom of the jobs while the loop waits; never run. */
 static struct tri_wire_job sleeping;
 
+/* The loop that this thread runs. */
+static _Thread_local const struct tri_loop *here;
+
 /* Rounds of one turn: beyond them, sockets and timers get their chance first. */
 #define ROUNDS_MAX 16
+/* How long a job is waited for that is expected: a little more than waking a worker takes. After so
+ * many times in vain it is only tried now and then. */
+#define AWAIT_NS 20000u
+#define IN_VAIN_MAX 2u
+#define AGAIN_EVERY 64u
 
 uint64_t tri_loop_now_ns(struct tri_loop *loop)
 {
@@ -29,7 +37,8 @@ static void post(void *self, struct tri_wire_job *job)
         job->next = top == &sleeping ? NULL : top;
     /* Release: what the poster wrote is seen by run(); pairs with take()'s acquire. */
     while (!tri_cas_weak(&loop->jobs, &top, job, TRI_RELEASE, TRI_RELAXED));
-    if (top == &sleeping)
+    /* On its own thread the loop is awake, and runs jobs before it sleeps. */
+    if (top == &sleeping && loop != here)
         (void)uv_async_send(&loop->wake);
 }
 
@@ -172,10 +181,33 @@ static void after_events(uv_check_t *after)
     (void)settle(loop);
 }
 
+/*
+ * Where an actor was handed a message or two, what it says to them is likely to come sooner than
+ * this thread could be put to sleep and woken: waits for it, if it mostly came of late.
+ */
+static bool await_job(struct tri_loop *loop)
+{
+    bool came = false;
+    if (!loop->wire.expects)
+        return false;
+    loop->wire.expects = false;
+    if (loop->in_vain > IN_VAIN_MAX && loop->in_vain++ % AGAIN_EVERY != 0)
+        return false;
+    uint64_t until_ns = tri_clock_mono_ns() + AWAIT_NS;
+    do {
+        tri_thread_yield(); /* It may be waiting for this processor. */
+        came = tri_load(&loop->jobs, TRI_RELAXED) != NULL; /* A hint; take() acquires. */
+    } while (!came && tri_clock_mono_ns() < until_ns);
+    loop->in_vain = came ? 0 : loop->in_vain + 1;
+    return came;
+}
+
 static void before_events(uv_prepare_t *before)
 {
     struct tri_loop *loop = before->data;
     bool settled = settle(loop);
+    if (settled && !loop->again && await_job(loop))
+        settled = settle(loop);
     if (loop->stopping && !loop->conns) {
         uv_close((uv_handle_t *)&loop->wake, no_more);
         uv_close((uv_handle_t *)&loop->before, no_more);
@@ -259,9 +291,11 @@ tr_err tri_loop_init(struct tri_loop *loop, struct tr_error *error)
 
 void tri_loop_run(struct tri_loop *loop)
 {
+    here = loop;
     (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
     while (run_jobs(loop))
         continue;
+    here = NULL;
 }
 
 void tri_loop_stop(struct tri_loop *loop)

@@ -82,6 +82,7 @@ struct tri_loop {
     uint8_t *plain; /* the same, decrypted; NULL without TLS */
     struct tri_io_group *group;
     unsigned number;
+    uint32_t in_vain; /* jobs that were expected, and did not come */
     bool stopping;
     bool refusing; /* no new calls */
     struct tri_wire_job stop;

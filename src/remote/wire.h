@@ -141,6 +141,7 @@ struct tri_wire {
     /* Any thread: the job runs on the wire's thread, in the order of one thread's posts. Wakes it
      * only if it sleeps and nobody else has. */
     void (*post)(void *self, struct tri_wire_job *job);
+    bool expects; /* the owner has reason to expect a job soon; the wire takes it back */
     void *self;
 };
 
