@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "os/clock.h"
+#include "os/memory.h"
 
 /* The bottom of the jobs while the loop waits; never run. */
 static struct tri_wire_job sleeping;
@@ -14,6 +15,7 @@ static _Thread_local const struct tri_loop *here;
 
 /* Rounds of one turn: beyond them, sockets and timers get their chance first. */
 #define ROUNDS_MAX 16
+#define INPUT_ALIGN ((size_t)4 << 10)
 /* How long a job is waited for that is expected: a little more than waking a worker takes. After so
  * many times in vain it is only tried now and then. */
 #define AWAIT_NS 20000u
@@ -246,10 +248,11 @@ static void wire_timer(void *self, struct tri_wire_timer *timer, uint64_t due_ns
 
 tr_err tri_loop_init(struct tri_loop *loop, struct tr_error *error)
 {
-    loop->input = tri_malloc(TRI_INPUT_SIZE);
+    /* Whole pages: the kernel copies to what is not aligned at a sixth of the speed. */
+    loop->input = tri_mem_map(TRI_INPUT_SIZE, INPUT_ALIGN, true);
     loop->plain = loop->hub.tls ? tri_malloc(TRI_INPUT_SIZE) : NULL;
     if (!loop->input || (loop->hub.tls && !loop->plain)) {
-        tri_free(loop->input);
+        tri_mem_unmap(loop->input, TRI_INPUT_SIZE);
         tri_free(loop->plain);
         return tri_error_set(error, TR_ENOMEM, 0, "no memory for an I/O thread");
     }
@@ -260,7 +263,7 @@ tr_err tri_loop_init(struct tri_loop *loop, struct tr_error *error)
             (void)uv_loop_close(&loop->uv);
     }
     if (rv != 0) {
-        tri_free(loop->input);
+        tri_mem_unmap(loop->input, TRI_INPUT_SIZE);
         tri_free(loop->plain);
         return tri_error_set(error, TR_EIO, -rv, "an I/O thread gets no event loop");
     }
@@ -313,6 +316,6 @@ void tri_loop_fini(struct tri_loop *loop)
     int rv = uv_loop_close(&loop->uv);
     TRI_ASSERT(rv == 0);
     tri_hub_fini(&loop->hub);
-    tri_free(loop->input);
+    tri_mem_unmap(loop->input, TRI_INPUT_SIZE);
     tri_free(loop->plain);
 }
