@@ -146,6 +146,7 @@ struct tri_worker {
     uint64_t look_ops; /* what it had done at the last look at the clock */
     struct tri_thread thread;
     uint64_t steal_seed;
+    uint32_t searched_in_vain;       /* in a row */
     struct tri_block **batch_blocks; /* TR_BATCH_MAX each: the batch being handled */
     const void **batch_bodies;
 

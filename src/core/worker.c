@@ -15,6 +15,11 @@
 #ifndef TRI_LOOKS_MAX /* The interleaving tests make it small. */
 #define TRI_LOOKS_MAX 200u
 #endif
+/* After so many searches in a row without success a worker looks for an eighth of that, but for every
+ * SEARCH_AGAIN-th time: where work comes from outside, later than a search takes, searching is what
+ * the threads that bring it have to wait for. */
+#define SEARCHES_IN_VAIN_MAX 4u
+#define SEARCH_AGAIN 16u
 /* How long a worker sleeps before it gives memory back. */
 #define TRIM_NS 100000000
 /* A table with more cells than that is worth trimming. */
@@ -100,7 +105,7 @@ static bool fire_all_timers(struct tri_worker *w)
 
 /* Work from elsewhere. If it is all that there is nobody else is woken for it: this worker is awake,
  * and runs it now. */
-static void run_next(struct tri_worker *w, struct tri_cell *cell)
+static __attribute__((noinline)) void run_next(struct tri_worker *w, struct tri_cell *cell)
 {
     if (!w->handoff && tri_sched_length(w) == 0)
         w->handoff = cell;
@@ -182,9 +187,12 @@ static struct tri_cell *search(struct tri_worker *w)
 {
     struct tr_system *sys = w->ctx.sys;
     struct tri_cell *cell = NULL;
+    bool brief = w->searched_in_vain > SEARCHES_IN_VAIN_MAX &&
+                 w->searched_in_vain % SEARCH_AGAIN != 0;
+    uint32_t looks = brief ? TRI_LOOKS_MAX / 8 + 1 : TRI_LOOKS_MAX;
     tri_fetch_add(&sys->searching, 1u, TRI_RELAXED); /* A hint for wakers. */
     tri_store(&w->op_cost, 0u, TRI_RELAXED);
-    for (uint32_t look = 0; look < TRI_LOOKS_MAX && !cell; look++) {
+    for (uint32_t look = 0; look < looks && !cell; look++) {
         if (look % 32 == 0 && fire_all_timers(w)) {
             cell = w->handoff;
             w->handoff = NULL;
@@ -196,11 +204,12 @@ static struct tri_cell *search(struct tri_worker *w)
         } else if (!cell) {
             break; /* Alone: nobody's work will turn up by looking. */
         }
-        if (!cell && look + 1 < TRI_LOOKS_MAX)
+        if (!cell && look + 1 < looks)
             tri_pause();
         if (tri_load(&sys->quit, TRI_RELAXED))
             break;
     }
+    w->searched_in_vain = cell ? 0 : w->searched_in_vain + 1;
     /* In sequence before a look at what is injected, here or in park(): who injects does it the other
      * way round, and leaves it to us if we are looking. */
     tri_fetch_sub(&sys->searching, 1u, TRI_SEQ_CST);
