@@ -177,8 +177,7 @@ static tr_pid actor_at(struct tri_link *link, struct tr_ctx *ctx, struct tri_nam
 static void write_code(const struct tr_remote *remote, const char *rest, uint32_t size,
                        char code[CODE_DIGITS])
 {
-    char text[VIA_SIZE + TRI_ID_SIZE_MAX];
-    memcpy(text, VIA, VIA_SIZE);
+    char text[VIA_SIZE + TRI_ID_SIZE_MAX] = VIA;
     memcpy(text + VIA_SIZE, rest, size);
     (void)tri_number_write(tri_siphash(remote->table.key, text, VIA_SIZE + size) | CODE_TOP, code);
 }
