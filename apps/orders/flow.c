@@ -405,7 +405,7 @@ bool flow_run(const struct flow_options *options, struct flow_result *result,
               struct ord_error *error)
 {
     struct flow flow = {.options = options, .result = result, .error = error};
-    struct ord_error broken = {""};
+    struct ord_error broken = {.text = ""};
     memset(result, 0, sizeof(*result));
     if (!gate_init(&flow.gate))
         return ord_fail(error, "no lock can be made");

@@ -123,7 +123,7 @@ static int finish_run(const struct cli *cli, const struct screen *screen,
 
 static int run(const struct cli *cli)
 {
-    struct ord_error error = {""};
+    struct ord_error error = {.text = ""};
     struct screen screen = {.notices = NULL};
     progress_init(&screen.progress, stderr, cli->quiet);
     if (cli->data && cli->generate_given) {
@@ -181,7 +181,7 @@ static int run(const struct cli *cli)
 
 static int generate(const struct cli *cli)
 {
-    struct ord_error error = {""};
+    struct ord_error error = {.text = ""};
     char buffer[65536];
     long n;
     FILE *out = cli->out ? fopen(cli->out, "w") : stdout;

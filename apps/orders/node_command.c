@@ -223,7 +223,7 @@ static bool close_outputs(struct desk_words *words)
 
 static int run_node(const struct cli *cli, struct node_options *options, struct desk_words *words)
 {
-    struct ord_error error = {""};
+    struct ord_error error = {.text = ""};
     struct node_result result;
     if (cli->data || cli->generate_given) {
         options->source = cli_source(cli, &error);

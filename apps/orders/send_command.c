@@ -254,7 +254,7 @@ static bool run(tr_system *system, const char *to, struct intake *intake, struct
 
 int send_command(const struct cli *cli)
 {
-    struct ord_error error = {""};
+    struct ord_error error = {.text = ""};
     struct tally tally = {0};
     struct tr_error why;
     tr_system *system = NULL;

@@ -6,14 +6,29 @@
 #include <string.h>
 #include <time.h>
 
+static void write_error(struct ord_error *error, bool starved, const char *fmt, va_list args)
+{
+    if (!error)
+        return;
+    vsnprintf(error->text, sizeof(error->text), fmt, args);
+    ord_scrub(error->text); /* It quotes input. */
+    error->starved = starved;
+}
+
 bool ord_fail(struct ord_error *error, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    if (error) {
-        vsnprintf(error->text, sizeof(error->text), fmt, args);
-        ord_scrub(error->text); /* It quotes input. */
-    }
+    write_error(error, false, fmt, args);
+    va_end(args);
+    return false;
+}
+
+bool ord_starve(struct ord_error *error, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    write_error(error, true, fmt, args);
     va_end(args);
     return false;
 }

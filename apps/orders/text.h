@@ -9,10 +9,14 @@
 /* Why something failed: one sentence that names the offending value. Owned by the caller. */
 struct ord_error {
     char text[384];
+    bool starved; /* memory was short: nothing is wrong with what was asked for */
 };
 
 /* Writes the sentence and returns false, so that a check reads `return ord_fail(error, …)`. */
 bool ord_fail(struct ord_error *error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same where memory is short and the caller must tell that from nonsense. */
+bool ord_starve(struct ord_error *error, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Replaces, in place, what must not reach a terminal or a text column: control characters and
  * bytes that are no UTF-8, such as a character that was cut in two. */

@@ -145,7 +145,7 @@ static double cpu_seconds(void)
 int main(int argc, char **argv)
 {
     struct loop loop = {0};
-    struct ord_error error = {""};
+    struct ord_error error = {.text = ""};
     char *end = NULL, *end_lines = NULL;
     if (argc == 5) {
         loop.batch_orders = strtoull(argv[3], &end, 10);

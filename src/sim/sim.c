@@ -289,10 +289,11 @@ static uint64_t next_random(void *user)
     return tri_prng_next(&((struct tri_sim *)user)->random);
 }
 
-/* Puts the messages that are due where they belong. */
-static void deliver_due(struct tri_sim *sim)
+void tri_sim_deliver_due(struct tri_sim *sim)
 {
     size_t due = 0;
+    if (sim->late_count == 0)
+        return;
     while (due < sim->late_count && sim->late[due].due_ns <= sim->now_ns)
         due++;
     for (size_t i = 0; i < due; i++)
@@ -310,8 +311,7 @@ static bool due_now(struct tri_sim *sim)
 void tri_sim_settle(struct tri_sim *sim)
 {
     for (uint32_t i = 0; i < SETTLE_MAX; i++) {
-        if (sim->late_count)
-            deliver_due(sim);
+        tri_sim_deliver_due(sim);
         (void)tr_system_step(sim->sys, 64);
         if (!due_now(sim) && tr_system_step(sim->sys, 1) == 0)
             return;
@@ -335,8 +335,7 @@ static uint64_t later(const struct tri_sim *sim, uint64_t next_ns)
 bool tri_sim_next(struct tri_sim *sim)
 {
     for (;;) {
-        if (sim->late_count)
-            deliver_due(sim);
+        tri_sim_deliver_due(sim);
         if (tr_system_step(sim->sys, 1) > 0 || !tri_system_at_rest(sim->sys))
             return true;
         uint64_t next = next_event_ns(sim);
@@ -350,8 +349,7 @@ bool tri_sim_next(struct tri_sim *sim)
 static bool on_wait(void *self, uint64_t until_ns)
 {
     struct tri_sim *sim = self;
-    if (sim->late_count)
-        deliver_due(sim);
+    tri_sim_deliver_due(sim);
     if (!tri_system_at_rest(sim->sys))
         return true;
     uint64_t next = next_event_ns(sim);

@@ -87,6 +87,8 @@ uint32_t tri_sim_decide(struct tri_sim *sim, uint32_t bound);
 bool tri_sim_event(struct tri_sim *sim);
 
 void tri_sim_settle(struct tri_sim *sim);
+/* Puts late messages that are due where they belong, for who steps the system himself. */
+void tri_sim_deliver_due(struct tri_sim *sim);
 void tri_sim_advance(struct tri_sim *sim, uint64_t ns);
 /* One thing happens, at the next time at which there is one; false: nothing will. */
 bool tri_sim_next(struct tri_sim *sim);

@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         argv[argc++] = word;
     for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
         struct cli cli;
-        struct ord_error error = {""};
+        struct ord_error error = {.text = ""};
         if (!cli_parse(argc, argv, allowed[i], &cli, &error)) {
             HOLDS(error.text[0] != '\0');
             continue;

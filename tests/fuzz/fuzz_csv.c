@@ -37,7 +37,7 @@ static void check_again(const struct csv_record *record)
         .base = {.read = fuzz_read}, .data = (uint8_t *)text, .size = size, .step = 1u << 20};
     struct csv *csv = csv_create(&source.base);
     struct csv_record again;
-    struct ord_error error = {""};
+    struct ord_error error = {.text = ""};
     HOLDS(csv && csv_next(csv, &again, &error) == CSV_RECORD);
     HOLDS(again.fields == record->fields);
     for (unsigned i = 0; i < record->fields; i++)
@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_source source = fuzz_source(data, size);
     struct csv *csv = csv_create(&source.base);
     struct csv_record record;
-    struct ord_error error = {""};
+    struct ord_error error = {.text = ""};
     uint64_t line = 0, records = 0;
     enum csv_result result;
     HOLDS(csv != NULL);

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(whole + sizeof(header), data + 1, size - 1);
     struct fuzz_source source = fuzz_source(whole, size + sizeof(header) - 1);
 
-    struct ord_error error = {""};
+    struct ord_error error = {.text = ""};
     struct intake_options options = {.source = &source.base,
                                      .name = "fuzz",
                                      .products = dict_create(),

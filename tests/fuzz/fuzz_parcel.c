@@ -46,7 +46,7 @@ static bool same_doc(const struct doc *a, const struct doc *b)
 
 static void order(const uint8_t *data, size_t size)
 {
-    struct ord_error error = {""};
+    struct ord_error error = {.text = ""};
     struct parcel_order *first = parcel_order_decode(copy(data, size), size, &error);
     if (!first) {
         HOLDS(error.text[0] != '\0');
@@ -68,7 +68,7 @@ static void order(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct ord_error error = {""};
+    struct ord_error error = {.text = ""};
     struct parcel_end *ends = NULL;
     struct parcel_refund refund;
     size_t count = 0;

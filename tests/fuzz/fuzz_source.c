@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static char buffer[65536];
     char path[64];
-    struct ord_error error = {""};
+    struct ord_error error = {.text = ""};
     int fd = memfd_create("fuzz", MFD_CLOEXEC);
     HOLDS(fd >= 0 && write(fd, data, size) == (ssize_t)size);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);

@@ -421,7 +421,7 @@ static bool open_parcel(struct desk_item *item, const struct talk_parcel *msg,
     case PARCEL_ORDER: /* It looks into the bytes for as long as it lives. */
         copy = malloc((size_t)msg->body_size + 1);
         if (!copy)
-            return ord_fail(why, "memory is short for %u bytes", msg->body_size);
+            return ord_starve(why, "memory is short for %u bytes", msg->body_size);
         memcpy(copy, msg->body, msg->body_size);
         item->order = parcel_order_decode(copy, msg->body_size, why);
         if (item->order)
@@ -462,8 +462,12 @@ static tr_err on_parcel(tr_ctx *ctx, struct desk *self, const tr_msg *msg)
     self->open++;
     self->ring[role][item->number % POST_WINDOW] = item;
     if (!open_parcel(item, parcel, &why) ||
-        !self->ops->take(ctx, self, self->config->state, item, &why))
-        nonsense(self, role, parcel->number, why.text);
+        !self->ops->take(ctx, self, self->config->state, item, &why)) {
+        if (why.starved)
+            fail(self, why.text); /* It is ours to mend: another process takes it again. */
+        else
+            nonsense(self, role, parcel->number, why.text);
+    }
     return TR_OK;
 }
 

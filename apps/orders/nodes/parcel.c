@@ -278,7 +278,8 @@ static bool take_field(struct parcel_order *order, const struct pb_field *field,
 }
 
 /* Room for as many lines and words as there are. */
-static bool make_room(struct parcel_order *order, const uint8_t *bytes, size_t size)
+static bool make_room(struct parcel_order *order, const uint8_t *bytes, size_t size,
+                      struct ord_error *error)
 {
     struct pb_reader reader = {bytes, bytes + size, false};
     struct pb_field field;
@@ -288,9 +289,11 @@ static bool make_room(struct parcel_order *order, const uint8_t *bytes, size_t s
         words += field.number == O_COUNTRY_WORD || field.number == O_PRODUCT_WORD;
     }
     if (lines > ORDER_LINES_MAX)
-        return false;
+        return ord_fail(error, "an order of %zu bytes has more than %u lines", size,
+                        ORDER_LINES_MAX);
     order->word = calloc((size_t)words + 1, sizeof(*order->word));
-    return order->word && doc_reserve(&order->doc, lines + 1);
+    return (order->word && doc_reserve(&order->doc, lines + 1)) ||
+           ord_starve(error, "memory is short for an order of %zu bytes", size);
 }
 
 static bool fits(const struct parcel_order *order, uint32_t lines)
@@ -314,12 +317,11 @@ struct parcel_order *parcel_order_decode(uint8_t *bytes, size_t size, struct ord
 {
     struct parcel_order *order = calloc(1, sizeof(*order));
     uint32_t lines = 0, words = 0;
-    if (!order || !make_room(order, bytes, size)) {
-        if (order)
-            parcel_order_free(order);
+    if (!order)
+        ord_starve(error, "memory is short for an order of %zu bytes", size);
+    if (!order || !make_room(order, bytes, size, error)) {
+        parcel_order_free(order);
         free(bytes);
-        ord_fail(error, "memory is short for an order of %zu bytes, or it has too many lines",
-                 size);
         return NULL;
     }
     order->bytes = bytes;
@@ -396,6 +398,8 @@ bool parcel_ends_decode(const uint8_t *bytes, size_t size, struct parcel_end **r
         return true;
     }
     free(ends);
+    if (!ends)
+        return ord_starve(error, "memory is short for a parcel of %zu bytes", size);
     return ord_fail(error, "a parcel of %zu bytes does not say how orders ended", size);
 }
 

@@ -22,7 +22,8 @@ struct parcel_order {
     uint8_t *bytes;           /* what they look into; owned */
 };
 
-/* Takes `bytes` (malloc()), also on failure. NULL with a sentence: no order, or memory is short. */
+/* Takes `bytes` (malloc()), also on failure. NULL with a sentence: no order, or memory is short
+ * (error->starved, as for the others). */
 struct parcel_order *parcel_order_decode(uint8_t *bytes, size_t size, struct ord_error *error);
 void parcel_order_free(struct parcel_order *order); /* NULL is fine */
 

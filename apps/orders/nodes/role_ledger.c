@@ -168,6 +168,9 @@ static bool learn(struct dict *dict, const struct parcel_word *word, uint32_t co
         uint32_t number = known - count + i + 1;
         uint32_t found = dict_number(dict, word[i].text, word[i].size, word[i].note,
                                      word[i].note_size);
+        if (found == 0 && dict_count(dict) < DICT_WORDS_MAX)
+            return ord_starve(error, "memory is short for %s '%.*s'", what, (int)word[i].size,
+                              word[i].text);
         if (found != number)
             return ord_fail(error, "%s %u is '%.*s' there, and number %u here", what, number,
                             (int)word[i].size, word[i].text, found);

@@ -103,6 +103,7 @@ static bool node_work(struct net_node *node, bool wire_first)
     node->sim->now_ns = net_node_time(node, node->net->now_ns);
     if (wire_first && net_wire_work(node))
         return true;
+    tri_sim_deliver_due(node->sim);
     if (tr_system_step(node->sim->sys, 1) > 0 || !tri_system_at_rest(node->sim->sys))
         return true;
     return !wire_first && net_wire_work(node);

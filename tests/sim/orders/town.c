@@ -186,7 +186,7 @@ static void check_result(const struct flow_result *result)
 void town_run(const struct run *run, bool last)
 {
     static struct flow_result result;
-    struct ord_error error = {""};
+    struct ord_error error = {.text = ""};
     bool good = run_flow(run, &result, &error);
     tr_test_restart(town.test);
     disk_start(MACHINE, true);

@@ -41,7 +41,7 @@ static void disturb(void)
 {
     enum node_role role = any_role(), other = any_role();
     bool up = place.station[role].up;
-    switch (place_chance(12)) {
+    switch (place_chance(14)) {
     case 0:
         if (role != other)
             tri_net_cut(place.net, role - 1u, other - 1u);
@@ -73,6 +73,10 @@ static void disturb(void)
         if (place_chance(3) == 0)
             place_starve(place_chance(2), place_chance(200));
         break;
+    case 9:
+        if (up && place_chance(3) == 0)
+            place_confuse(role, place_chance(20), place_chance(200));
+        break;
     default:
         if (!up)
             boot_somehow(role);
@@ -86,7 +90,7 @@ static void mend(void)
     for (int a = ROLE_GATEWAY; a < ROLE_COUNT; a++) {
         for (int b = ROLE_GATEWAY; b < ROLE_COUNT; b++)
             part((enum node_role)a, (enum node_role)b, false);
-        if (place.station[a].excused) /* It may have a fault before it still. */
+        if (place.station[a].ill)
             place_kill((enum node_role)a, place_chance(2));
         if (!place.station[a].up)
             place_boot((enum node_role)a, NULL);

@@ -217,10 +217,16 @@ void place_end(void)
 
 /* ---- Processes ------------------------------------------------------------- */
 
+static void stop_starving(void)
+{
+    sim_alloc_fail(-1);
+    sim_sqlite_alloc_fail(-1);
+}
+
 static void end_process(struct station *station, bool power)
 {
     tri_net_kill(place.net, station->role - 1);
-    place_calm();
+    stop_starving();
     parts_fini(&station->parts);
     place.changes = place.changes * 31 + disk_changes(station->role);
     place.deaths++;
@@ -278,6 +284,7 @@ void place_boot(enum node_role role, const struct ailment *ailment)
 {
     struct station *station = &place.station[role];
     disk_start(role, station->power_lost);
+    station->ill = ailment != NULL;
     station->excused = ailment || sim_alloc_pending();
     station->forgetful = ailment && ailment->what == DISK_NO_SYNC;
     if (ailment)
@@ -313,10 +320,26 @@ void place_starve(bool sqlite, unsigned after)
         sim_alloc_fail((long)after);
 }
 
+static struct tri_sim *sim_of(enum node_role role)
+{
+    return place.net->nodes[role - 1].sim;
+}
+
+void place_confuse(enum node_role role, unsigned fail_permille, unsigned late_permille)
+{
+    net_note(place.net, "%s: of a thousand messages %u fail, %u are late", node_role_name(role),
+             fail_permille, late_permille);
+    place.station[role].excused = true;
+    sim_of(role)->faults = (struct tr_test_faults){
+        .fail_permille = fail_permille, .delay_permille = late_permille, .delay_ms_max = 100};
+}
+
 void place_calm(void)
 {
-    sim_alloc_fail(-1);
-    sim_sqlite_alloc_fail(-1);
+    stop_starving();
+    for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++)
+        if (place.station[role].up)
+            sim_of((enum node_role)role)->faults = (struct tr_test_faults){.drop_permille = 0};
 }
 
 /* ---- Time ------------------------------------------------------------------ */

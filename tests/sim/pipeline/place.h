@@ -25,6 +25,7 @@ struct station {
     char path[32];
     bool up;
     bool excused;   /* something was made to fail that may end it */
+    bool ill;       /* … and may be before it still */
     bool forgetful; /* a sync may fail: the page cache then holds what the disk never will, and only
                         another start of the machine shows what is there */
     bool power_lost; /* it is down, and so was its machine */
@@ -67,7 +68,9 @@ struct ailment {
 };
 /* Starts a node that is down, on a disk with that ailment (NULL: none). */
 void place_boot(enum node_role role, const struct ailment *ailment);
-/* No allocation fails any more. */
+/* Handlers of a node that is up fail, and its messages are late. */
+void place_confuse(enum node_role role, unsigned fail_permille, unsigned late_permille);
+/* No allocation fails any more, no handler, and no message is late. */
 void place_calm(void);
 /* Lets an allocation fail, whosesoever that is. */
 void place_starve(bool sqlite, unsigned after);
