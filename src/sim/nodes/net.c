@@ -103,7 +103,6 @@ static bool node_work(struct net_node *node, bool wire_first)
     node->sim->now_ns = net_node_time(node, node->net->now_ns);
     if (wire_first && net_wire_work(node))
         return true;
-    tri_sim_deliver_due(node->sim);
     if (tr_system_step(node->sim->sys, 1) > 0 || !tri_system_at_rest(node->sim->sys))
         return true;
     return !wire_first && net_wire_work(node);
@@ -130,6 +129,9 @@ static void on_stop(struct tr_remote *remote)
     node->dying = true;
     abandon(node);
     tri_remote_io_ends(remote, 0);
+    node->timer_count = 0; /* They end with the thread. */
+    node->jobs = NULL;
+    node->jobs_end = &node->jobs;
 }
 
 tr_err tri_net_boot(struct tri_net *net, unsigned number)
@@ -326,6 +328,18 @@ static uint64_t next_due(struct tri_net *net)
     return next;
 }
 
+/* Before anything else comes at that time, or what follows them would overtake them. */
+static void deliver_late(struct tri_net *net)
+{
+    for (unsigned i = 0; i < net->node_count; i++) {
+        struct net_node *node = &net->nodes[i];
+        if (!node->remote || node->stalled_until_ns > net->now_ns)
+            continue;
+        node->sim->now_ns = net_node_time(node, net->now_ns);
+        tri_sim_deliver_due(node->sim);
+    }
+}
+
 bool tri_net_step(struct tri_net *net, uint64_t until_ns)
 {
     if (anything(net))
@@ -334,10 +348,12 @@ bool tri_net_step(struct tri_net *net, uint64_t until_ns)
     uint64_t next = next_due(net);
     if (next > until_ns) {
         net->now_ns = until_ns > net->now_ns ? until_ns : net->now_ns;
+        deliver_late(net);
         return false;
     }
     /* A wheel may give a tick before the timer's: the clock goes on all the same. */
     net->now_ns = next > net->now_ns ? next : net->now_ns + MILLION;
+    deliver_late(net);
     return true;
 }
 
