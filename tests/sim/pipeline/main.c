@@ -102,6 +102,10 @@ static void come_to_rest(void)
 {
     char why[256] = "";
     for (unsigned ms = 0; ms < REST_MS && !place.why[0]; ms += 100) {
+        /* What failed before may end a process only now; whoever runs it starts it again. */
+        for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++)
+            if (!place.station[role].up)
+                place_boot((enum node_role)role, NULL);
         place_run(100 * MS);
         if (place_at_rest(why, sizeof(why)))
             return;
