@@ -32,8 +32,18 @@ def build_go(dialect):
     go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     if not go or version([go, "version"]) < (1, 25):
         raise Missing("Go 1.25 or newer is not installed; Debian's may be older")
-    call([go, "build", f"-modfile=dialect_{dialect}.mod", "-o", str(BUILD / f"go_{dialect}"), "."],
-         cwd=HERE / "peers" / "protoactor-go", env=dict(os.environ, GOFLAGS="-buildvcs=false"))
+    need("protoc", "tools/bootstrap")
+    sources, folder = HERE / "peers" / "protoactor-go", BUILD / f"source_{dialect}"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(sources / "main.go", folder)
+    for suffix in ("mod", "sum"):
+        shutil.copy(sources / f"dialect_{dialect}.{suffix}", folder / f"go.{suffix}")
+    for command in ((go, "build", "-o", "protoc-gen-go",
+                     "google.golang.org/protobuf/cmd/protoc-gen-go"),
+                    ("protoc", "--plugin=protoc-gen-go=./protoc-gen-go", "--go_out=.", f"-I{HERE}",
+                     "load.proto"),
+                    (go, "build", "-o", str(BUILD / f"go_{dialect}"), ".")):
+        call(list(command), cwd=folder, env=dict(os.environ, GOFLAGS="-buildvcs=false"))
 
 
 def build_erlang(*_):
