@@ -50,26 +50,40 @@ static uint64_t stepped_clock(void *user)
     return now_ns;
 }
 
-static inline int stepped_start(const struct tr_middleware *const *middleware)
+/* What the configuration leaves open is as tests want it. */
+static inline int stepped_start_with(struct tr_config config)
 {
     now_ns = 1000000000;
     trace_size = 0;
     trace[0] = '\0';
-    const struct tr_config config = {.manual = true,
-                                     .log = tr_log_none,
-                                     .clock = {.mono_ns = stepped_clock},
-                                     .middleware = middleware,
-                                     .seed = 1};
+    config.manual = true;
+    config.clock.mono_ns = stepped_clock;
+    if (!config.log)
+        config.log = tr_log_none;
+    if (!config.seed)
+        config.seed = 1;
     if (tr_system_create(&sys, &config))
         return -1;
     root = tr_root(sys);
     return 0;
 }
 
+static inline int stepped_start(const struct tr_middleware *const *middleware)
+{
+    return stepped_start_with((struct tr_config){.middleware = middleware});
+}
+
 static inline int set_up(void **state)
 {
     (void)state;
     return stepped_start(NULL);
+}
+
+/* A cap that a test reaches. */
+static inline int small_memory(void **state)
+{
+    (void)state;
+    return stepped_start_with((struct tr_config){.memory_max = (size_t)1 << 20});
 }
 
 /* The accounts balance at the end of every test, and nothing is left. */
@@ -119,5 +133,6 @@ static inline struct tr_accounts system_accounts(void)
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define SMALL_TEST(fn) cmocka_unit_test_setup_teardown(fn, small_memory, tear_down)
 
 #endif

@@ -6,38 +6,18 @@
 #ifndef TROUPE_TESTS_SWEEP_H
 #define TROUPE_TESTS_SWEEP_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
+#include "stepped.h"
+
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "base/alloc.h"
-#include "troupe/troupe.h"
-
-static tr_system *sys;
-static tr_ctx *root;
-static uint64_t now_ns;
 
 static void sweep_forget(void);
 
-static uint64_t test_clock(void *user)
-{
-    (void)user;
-    return now_ns;
-}
-
 static void start(void)
 {
-    const struct tr_config config = {
-        .manual = true, .log = tr_log_none, .clock = {.mono_ns = test_clock}, .seed = 1};
-    now_ns = 1000000000;
     sweep_forget();
-    assert_int_equal(tr_system_create(&sys, &config), TR_OK);
-    root = tr_root(sys);
+    assert_int_equal(stepped_start(NULL), 0);
 }
 
 static void end(void)
@@ -50,14 +30,6 @@ static void end(void)
     assert_true(tr_accounts_balance(&a));
     assert_true(a.queued == 0 && s.actors == 0 && s.timers == 0);
     tr_system_destroy(sys);
-}
-
-static void pass_ms(unsigned ms)
-{
-    for (unsigned i = 0; i < ms; i++) {
-        now_ns += 1000000;
-        tr_system_run(sys);
-    }
 }
 
 /*

@@ -2,18 +2,12 @@
  * At the limits: the memory cap, time-outs, the watchdog, the shutdown deadline, the log's
  * throttle; the order of ends; many systems and worker counts; the same steps every time.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
+#include "stepped.h"
 
-#include <cmocka.h>
+#include <string.h>
 
 #include "base/atomic.h"
 #include "os/thread.h"
-#include "troupe/troupe.h"
 
 struct lump {
     char bytes[8000];
@@ -119,27 +113,11 @@ static const struct tr_actor one_actor = {
 
 /* ---- Stepped systems ------------------------------------------------------------ */
 
-static tr_system *sys;
-static tr_ctx *root;
-static uint64_t now_ns;
-
-static uint64_t test_clock(void *user)
-{
-    (void)user;
-    return now_ns;
-}
-
 static void start(size_t memory_max)
 {
-    const struct tr_config config = {.manual = true,
-                                     .log = tr_log_none,
-                                     .clock = {.mono_ns = test_clock},
-                                     .seed = 7,
-                                     .memory_max = memory_max};
-    now_ns = 1000000000;
     memset(&seen, 0, sizeof seen);
-    assert_int_equal(tr_system_create(&sys, &config), TR_OK);
-    root = tr_root(sys);
+    assert_int_equal(stepped_start_with((struct tr_config){.seed = 7, .memory_max = memory_max}),
+                     0);
 }
 
 static void end(void)
@@ -271,11 +249,7 @@ static void count_lines(void *user, enum tr_log_level level, const char *line)
 static void the_log_is_throttled_and_says_so(void **state)
 {
     (void)state;
-    const struct tr_config config = {
-        .manual = true, .log = count_lines, .clock = {.mono_ns = test_clock}, .seed = 1};
-    now_ns = 1000000000;
-    assert_int_equal(tr_system_create(&sys, &config), TR_OK);
-    root = tr_root(sys);
+    assert_int_equal(stepped_start_with((struct tr_config){.log = count_lines}), 0);
     for (int i = 0; i < 1000; i++)
         tr_send(root, TR_NOBODY, note, .n = 1);
     uint32_t in_first = tri_load(&lines, TRI_RELAXED);

@@ -1,5 +1,6 @@
 /* Requests and answers at their limits: timeouts, the memory cap, late answers, asking. */
 #include "doer.h"
+#include "hoard.h"
 
 #include <limits.h>
 
@@ -153,43 +154,6 @@ static void answers_to_nobody_are_dead_letters(void **state)
 }
 
 /* ---- The memory cap ---------------------------------------------------------------- */
-
-static int small_memory(void **state)
-{
-    (void)state;
-    now_ns = 1000000000;
-    trace_size = 0;
-    trace[0] = '\0';
-    const struct tr_config config = {.manual = true,
-                                     .log = tr_log_none,
-                                     .clock = {.mono_ns = stepped_clock},
-                                     .seed = 1,
-                                     .memory_max = 1u << 20};
-    if (tr_system_create(&sys, &config))
-        return -1;
-    root = tr_root(sys);
-    return 0;
-}
-
-#define SMALL_TEST(fn) cmocka_unit_test_setup_teardown(fn, small_memory, tear_down)
-
-/* Takes blocks of a size until there are none; the test gives them back. */
-#define HELD_MAX 20000u
-static void *held[HELD_MAX];
-static size_t held_count;
-static void take_all(const struct tr_type *type)
-{
-    void *body;
-    while ((body = tr_msg_new(root, type, type->size))) {
-        assert_true(held_count < HELD_MAX);
-        held[held_count++] = body;
-    }
-}
-static void give_all(void)
-{
-    while (held_count)
-        tr_msg_free(root, held[--held_count]);
-}
 
 static tr_err ask_lump(tr_ctx *ctx, const tr_msg *msg)
 {

@@ -136,18 +136,7 @@ static void a_spawn_keeps_what_was_said(void **state)
 static int small_table(void **state)
 {
     (void)state;
-    now_ns = 1000000000;
-    trace_size = 0;
-    trace[0] = '\0';
-    const struct tr_config config = {.manual = true,
-                                     .log = tr_log_none,
-                                     .clock = {.mono_ns = stepped_clock},
-                                     .actors_max = 300,
-                                     .seed = 1};
-    if (tr_system_create(&sys, &config))
-        return -1;
-    root = tr_root(sys);
-    return 0;
+    return stepped_start_with((struct tr_config){.actors_max = 300});
 }
 
 static void a_full_table_refuses_actors_and_asking(void **state)

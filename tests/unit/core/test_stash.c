@@ -430,21 +430,6 @@ static void at_the_memory_cap_the_handler_is_told(void **state)
     assert_int_equal(system_accounts().dead[TR_DEAD_STOPPED], hoarded);
 }
 
-static int with_little_memory(void **state)
-{
-    (void)state;
-    now_ns = 1000000000;
-    trace_size = 0;
-    const struct tr_config config = {.manual = true,
-                                     .log = tr_log_none,
-                                     .memory_max = 1 << 20,
-                                     .clock = {.mono_ns = stepped_clock}};
-    if (tr_system_create(&sys, &config))
-        return -1;
-    root = tr_root(sys);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,8 +442,7 @@ int main(void)
         TEST(questions_can_wait_and_are_answered),
         TEST(the_end_makes_dead_letters),
         TEST(a_restart_brings_all_back),
-        cmocka_unit_test_setup_teardown(at_the_memory_cap_the_handler_is_told, with_little_memory,
-                                        tear_down),
+        SMALL_TEST(at_the_memory_cap_the_handler_is_told),
         TEST(bounded_mailboxes_have_a_stash_beside_them),
         TEST(large_and_shared_bodies_wait_without_a_copy),
     };

@@ -147,23 +147,13 @@ static uint64_t test_random(void *user)
 static int start(void **state)
 {
     (void)state;
-    now_ns = 1000000000;
-    trace_size = 0;
-    trace[0] = '\0';
     next_name = 'A';
     hooks_noted = false;
     inits_that_fail = 0;
     init_policy = NULL;
     random_value = 0;
     memset(by_name, 0, sizeof by_name);
-    const struct tr_config config = {.manual = true,
-                                     .log = tr_log_none,
-                                     .clock = {.mono_ns = stepped_clock},
-                                     .random = {.next = test_random}};
-    if (tr_system_create(&sys, &config))
-        return -1;
-    root = tr_root(sys);
-    return 0;
+    return stepped_start_with((struct tr_config){.random = {.next = test_random}});
 }
 
 static void tell(char name, int what)
