@@ -315,6 +315,27 @@ static inline void send_bytes(struct end *end, const void *bytes, size_t size)
     (void)act((struct sending){.end = end, .bytes = bytes, .size = size, .count = 1});
 }
 
+/* The first one to dial, with one byte sent: the other end has it, */
+static inline struct end *dial_until_heard(const char *to, const char *path)
+{
+    struct end *end = dial(0, to, path);
+    send_bytes(end, "1", 1);
+    tri_mutex_lock(&lock);
+    WAIT_UNTIL(accepted_count == 1 && accepted[0].messages == 1);
+    tri_mutex_unlock(&lock);
+    return end;
+}
+/* and has answered. */
+static inline struct end *dial_until_answered(const char *to, const char *path)
+{
+    struct end *end = dial(0, to, path);
+    send_bytes(end, "1", 1);
+    tri_mutex_lock(&lock);
+    WAIT_UNTIL(end->messages == 1);
+    tri_mutex_unlock(&lock);
+    return end;
+}
+
 static inline int wires_set_up(void **state)
 {
     (void)state;

@@ -116,11 +116,7 @@ static void windows_grow_with_the_link(void **state)
     uint8_t *message = calloc(1, SIZE);
     begin_with((struct tri_io_config){.limits.window_max = 5u << 20}, (struct tri_io_config){0});
     begin_relay(&relay, through, sizeof through);
-    struct end *end = dial(0, through, "/test/sink");
-    send_bytes(end, "1", 1);
-    tri_mutex_lock(&lock);
-    WAIT_UNTIL(accepted_count == 1 && accepted[0].messages == 1);
-    tri_mutex_unlock(&lock);
+    struct end *end = dial_until_heard(through, "/test/sink");
     do /* until the client has acknowledged it */
         on_wire(accepted[0].wire, look_at_window, &accepted[0]);
     while (window != TRI_WINDOW_FIRST);
@@ -147,11 +143,7 @@ static void a_server_that_refuses_lets_calls_end(void **state)
     (void)state;
     begin();
     accepts_like.echoes = true;
-    struct end *end = dial(0, address, "/test/echo");
-    send_bytes(end, "1", 1);
-    tri_mutex_lock(&lock);
-    WAIT_UNTIL(end->messages == 1);
-    tri_mutex_unlock(&lock);
+    struct end *end = dial_until_answered(address, "/test/echo");
     tri_io_refuse(server);
     struct end *late = dial(1, address, "/test/echo");
     tri_mutex_lock(&lock);

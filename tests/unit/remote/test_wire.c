@@ -137,11 +137,7 @@ static void a_pause_stops_the_sender_and_loses_nothing(void **state)
     enum { COUNT = 400, SIZE = 100000 };
     uint8_t *message = calloc(1, SIZE);
     begin();
-    struct end *end = dial(0, address, "/test/sink");
-    send_bytes(end, "1", 1);
-    tri_mutex_lock(&lock);
-    WAIT_UNTIL(accepted_count == 1 && accepted[0].messages == 1);
-    tri_mutex_unlock(&lock);
+    struct end *end = dial_until_heard(address, "/test/sink");
     (void)act((struct sending){.end = &accepted[0], .pauses = true});
     size_t queued = act(
         (struct sending){.end = end, .bytes = message, .size = SIZE, .count = COUNT});
@@ -177,11 +173,7 @@ static void what_is_held_back_comes_before_the_end(void **state)
     (void)state;
     begin();
     accepts_like.echoes = true;
-    struct end *end = dial(0, address, "/test/echo");
-    send_bytes(end, "1", 1);
-    tri_mutex_lock(&lock);
-    WAIT_UNTIL(end->messages == 1);
-    tri_mutex_unlock(&lock);
+    struct end *end = dial_until_answered(address, "/test/echo");
     (void)act((struct sending){
         .end = end, .pauses = true, .bytes = "2", .size = 1, .count = 2, .closes = true});
     tri_mutex_lock(&lock);
@@ -204,11 +196,7 @@ static void a_client_that_ends_takes_back_what_is_queued(void **state)
     enum { COUNT = 100, SIZE = 200000 };
     uint8_t *message = calloc(1, SIZE);
     begin();
-    struct end *end = dial(0, address, "/test/sink");
-    send_bytes(end, "1", 1);
-    tri_mutex_lock(&lock);
-    WAIT_UNTIL(accepted_count == 1 && accepted[0].messages == 1);
-    tri_mutex_unlock(&lock);
+    struct end *end = dial_until_heard(address, "/test/sink");
     (void)act((struct sending){.end = &accepted[0], .pauses = true});
     (void)act((struct sending){.end = end, .bytes = message, .size = SIZE, .count = COUNT});
     (void)act((struct sending){.end = end, .ends = true});
@@ -231,11 +219,7 @@ static void a_lost_server_is_told_and_nothing_is_forgotten(void **state)
     enum { COUNT = 300, SIZE = 100000 };
     uint8_t *message = calloc(1, SIZE);
     begin();
-    struct end *end = dial(0, address, "/test/sink");
-    send_bytes(end, "1", 1);
-    tri_mutex_lock(&lock);
-    WAIT_UNTIL(accepted_count == 1 && accepted[0].messages == 1);
-    tri_mutex_unlock(&lock);
+    struct end *end = dial_until_heard(address, "/test/sink");
     (void)act((struct sending){.end = &accepted[0], .pauses = true});
     (void)act((struct sending){.end = end, .bytes = message, .size = SIZE, .count = COUNT});
     tri_io_destroy(server);
