@@ -306,7 +306,7 @@ class Nodes(Pipeline):
                 (("--role", "gateway", "--peer", "bank=h:1"), "--peer names 'bank'"),
                 (("--role", "gateway", "--peer", "gateway=h:1"), "this node is that itself"),
                 (("--role", "gateway", *peer, *peer), "--peer processing is given twice"),
-                (("--role", "gateway", *peer, "--tls-cert", "x"), "belong together"),
+                (("--role", "gateway", *peer, "--tls-cert", "x"), "go together"),
                 (("--role", "ledger", "--generate", "5"), "are for the gateway"),
                 (("--role", "gateway", "--stock", "5"), "are for the ledger"),
                 (("--role", "ledger", "--late", "5"), "are for processing"),

@@ -28,6 +28,7 @@ class Through(test_protocol.Rows):
     test_an_actor_is_spawned_by_its_kind = None
     test_a_kind_that_nobody_registered = None
     test_a_restarted_node_is_found_again = None
+    test_a_node_that_left_is_found_again = None
 
     def figures(self, node):
         return [int(word) for word in self.between.call("link", node.address).split()]
