@@ -240,9 +240,7 @@ void tri_sched_inject(struct tr_system *sys, struct tri_cell *cell)
      * counts itself and then looks here once more, so one of the two sees the other. */
     tri_fetch_add(&sys->inject_count, 1, TRI_SEQ_CST);
     tri_spin_unlock(&sys->inject_lock);
-    /* A worker that looks for work finds it, or wakes another one if it finds something else. */
-    if (tri_load(&sys->searching, TRI_SEQ_CST) == 0 &&
-        tri_load(&sys->parked_count, TRI_SEQ_CST) != 0)
+    if (tri_load(&sys->parked_count, TRI_SEQ_CST) != 0)
         tri_sched_wake_one(sys);
 }
 

@@ -210,12 +210,7 @@ static struct tri_cell *search(struct tri_worker *w)
             break;
     }
     w->searched_in_vain = cell ? 0 : w->searched_in_vain + 1;
-    /* In sequence before a look at what is injected, here or in park(): who injects does it the other
-     * way round, and leaves it to us if we are looking. */
-    tri_fetch_sub(&sys->searching, 1u, TRI_SEQ_CST);
-    if (cell && tri_load(&sys->inject_count, TRI_SEQ_CST) != 0 &&
-        tri_load(&sys->parked_count, TRI_SEQ_CST) != 0)
-        tri_sched_wake_one(sys);
+    tri_fetch_sub(&sys->searching, 1u, TRI_RELAXED);
     return cell;
 }
 
