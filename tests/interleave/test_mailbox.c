@@ -62,6 +62,17 @@ static void send_all(uint32_t from)
             own();
     }
 }
+/* Both messages at once. */
+static void train(void)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        mails[0][i].from = 0;
+        mails[0][i].number = i;
+    }
+    tri_store(&mails[0][0].block.next, &mails[0][1].block, TRI_RELAXED);
+    if (tri_mailbox_push_all(&cell, &mails[0][0].block, &mails[0][1].block))
+        own();
+}
 static void sender0(void)
 {
     send_all(0);
@@ -102,6 +113,10 @@ static const struct tri_program two_senders = {.name = "mailbox: 2 senders",
                                                .set_up = reset,
                                                .threads = {sender0, sender1},
                                                .check = two_took_all};
+static const struct tri_program with_train = {.name = "mailbox: a train and a sender",
+                                              .set_up = reset,
+                                              .threads = {train, sender1},
+                                              .check = two_took_all};
 static const struct tri_program three_senders = {.name = "mailbox: 3 senders, 1 message each",
                                                  .set_up = reset,
                                                  .threads = {sender0, sender1, sender2},
@@ -116,6 +131,7 @@ static void every_message_is_taken_once_in_order_by_one_owner(void **state)
     (void)state;
     per_sender = 2;
     explore_clean(&two_senders);
+    explore_clean(&with_train);
     per_sender = 1;
     explore_clean(&with_claim);
     explore_clean(&three_senders);

@@ -134,6 +134,65 @@ static void a_weaker_order_is_found(void **state)
     explore_weakened(programs, NULL);
 }
 
+/* ---- Slabs -------------------------------------------------------------------- */
+
+static struct tri_filler filler;
+
+/* Two blocks of an open slab with the two others, and no other slab to be had. */
+static void reset_slab(void)
+{
+    reset_with(0);
+    sys->limit.bytes_max = UINT64_MAX;
+    memset(&filler, 0, sizeof filler);
+    for (uint32_t i = 0; i < 2; i++)
+        blocks[i] = tri_pool_fill(home, &filler, 64);
+    home->fresh_end[TRI_SLAB_CLASS] = home->fresh[TRI_SLAB_CLASS];
+    home->free[TRI_SLAB_CLASS] = NULL;
+    sys->limit.bytes_max = 0;
+}
+static void empty_one(struct tri_pool *pool, uint32_t index)
+{
+    memset(blocks[index], (int)index, 64);
+    tri_pool_empty(pool, blocks[index]);
+    tri_pool_flush(pool);
+}
+static void emptier0(void)
+{
+    empty_one(others[0], 0);
+}
+static void emptier1(void)
+{
+    empty_one(others[1], 1);
+}
+/* Ends the slab, and uses it for something else if it is back. */
+static void ender(void)
+{
+    tri_pool_fill_end(home, &filler);
+    char *slab = tri_pool_get(home, TRI_SLAB_CLASS, false);
+    if (!slab)
+        return;
+    memset(slab, 0xaa, 256); /* The header and both blocks. */
+    got++;
+}
+static void one_slab_came_home(void)
+{
+    while (tri_pool_get(home, TRI_SLAB_CLASS, false))
+        TRI_EXPECT(++got <= 1);
+    TRI_EXPECT(got == 1);
+}
+
+static void a_slab_comes_home_once(void **state)
+{
+    static const struct tri_program slab = {.name = "pool: a slab that two empty",
+                                            .set_up = reset_slab,
+                                            .threads = {ender, emptier0, emptier1},
+                                            .check = one_slab_came_home};
+    static const struct tri_program *const programs[] = {&slab, NULL};
+    (void)state;
+    explore_clean(&slab);
+    explore_weakened(programs, NULL);
+}
+
 /* ---- The cap ------------------------------------------------------------------ */
 
 static void reset_capped(void)
@@ -178,6 +237,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_block_comes_home_once),
         cmocka_unit_test(a_weaker_order_is_found),
+        cmocka_unit_test(a_slab_comes_home_once),
         cmocka_unit_test(the_cap_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
