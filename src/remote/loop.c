@@ -197,8 +197,9 @@ static bool await_job(struct tri_loop *loop)
         return false;
     uint64_t until_ns = tri_clock_mono_ns() + AWAIT_NS;
     do {
-        tri_thread_yield(); /* It may be waiting for this processor. */
-        came = tri_load(&loop->jobs, TRI_RELAXED) != NULL; /* A hint; take() acquires. */
+        tri_pause(); /* Who yields on a busy machine gets its turn again milliseconds later. */
+        /* Relaxed: a hint; take() acquires. */
+        came = tri_load(&loop->jobs, TRI_RELAXED) != NULL;
     } while (!came && tri_clock_mono_ns() < until_ns);
     loop->in_vain = came ? 0 : loop->in_vain + 1;
     return came;
