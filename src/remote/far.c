@@ -197,36 +197,37 @@ static __attribute__((noinline)) int carry_odd(struct tr_remote *remote, struct 
     return fate_of(remote, from, tri_outbox_put(known->link, ctx, &out));
 }
 
-/* What the context knows of an actor: found out now if need be; NULL: there is none any more. */
-static struct tri_known *know(struct tr_remote *remote, struct tr_ctx *ctx, tr_pid pid,
-                              struct tri_known *own)
+/* What the context knows of an actor: found out now if need be. TRI_OUTWARD_TAKEN, or what becomes
+ * of a message to it instead. */
+static inline int know(struct tr_remote *remote, struct tr_ctx *ctx, tr_pid pid,
+                       struct tri_known **ret_known)
 {
     struct tri_known *known = remote->known[ctx->id];
-    if (TRI_UNLIKELY(!known)) /* Of the context: nobody else looks there. */
+    if (TRI_UNLIKELY(!known)) { /* Of the context: nobody else looks there. */
         known = remote->known[ctx->id] = tri_calloc(TRI_KNOWN_COUNT, sizeof *known);
-    known = known ? &known[(uint32_t)pid.bits % TRI_KNOWN_COUNT] : own;
+        if (!known)
+            return TR_DEAD_MEMORY;
+    }
+    known = &known[(uint32_t)pid.bits % TRI_KNOWN_COUNT];
+    *ret_known = known;
     if (TRI_LIKELY(tr_pid_equal(known->pid, pid)))
-        return known;
+        return TRI_OUTWARD_TAKEN;
     known->pid = TR_NOBODY;
     known->route.serial = 0;
     if (!tri_far_name(remote, pid, known->id, &known->id_size, &known->link))
-        return NULL;
+        return TR_DEAD_NO_ACTOR;
     known->pid = pid;
-    return known;
+    return TRI_OUTWARD_TAKEN;
 }
 
 int tri_far_carry(void *self, struct tr_ctx *ctx, const struct tri_outward *out)
 {
     struct tr_remote *remote = self;
-    struct tri_known own;
-    int fate = TRI_OUTWARD_TAKEN;
+    struct tri_known *known = NULL;
     /* The user's codec runs under the link's lock: no fault of it is a contained actor's. */
     tri_critical_enter();
-    own.pid = TR_NOBODY;
-    struct tri_known *known = know(remote, ctx, out->to, &own);
-    if (TRI_UNLIKELY(!known))
-        fate = TR_DEAD_NO_ACTOR;
-    else if (TRI_UNLIKELY(!repeat(known, out)))
+    int fate = know(remote, ctx, out->to, &known);
+    if (TRI_LIKELY(fate == TRI_OUTWARD_TAKEN) && TRI_UNLIKELY(!repeat(known, out)))
         fate = carry_odd(remote, ctx, known, out);
     tri_critical_leave();
     return fate;
@@ -234,12 +235,12 @@ int tri_far_carry(void *self, struct tr_ctx *ctx, const struct tri_outward *out)
 
 tr_err tri_far_room(void *self, struct tr_ctx *ctx, tr_pid pid)
 {
-    struct tri_known own;
-    own.pid = TR_NOBODY;
-    const struct tri_known *known = know(self, ctx, pid, &own);
-    if (!known)
+    struct tri_known *known = NULL;
+    int fate = know(self, ctx, pid, &known);
+    if (fate == TR_DEAD_NO_ACTOR)
         return TR_ENOACTOR;
-    return tri_outbox_has_room(known->link, TRI_ROOM_BOUND) ? TR_OK : TR_EFULL;
+    bool room = fate == TRI_OUTWARD_TAKEN && tri_outbox_has_room(known->link, TRI_ROOM_BOUND);
+    return room ? TR_OK : TR_EFULL;
 }
 
 /* Only where messages wait in a mailbox for room (remote/flow.h); others go by tri_far_carry(). */
