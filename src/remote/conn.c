@@ -224,7 +224,8 @@ static void begin_http(struct tri_conn *conn)
     tr_err err = tri_session_begin(session, &conn->loop->hub, session->server);
     if (err == TR_OK && session->server && conn->loop->refusing)
         tri_session_refuse(session);
-    if (err == TR_OK && conn->dialled && !conn->dialled->h2_closed)
+    /* The call may have been given up, and told so, while the socket was being connected. */
+    if (err == TR_OK && conn->dialled && session->stream_count > 0 && !conn->dialled->h2_closed)
         err = tri_stream_call(conn->dialled, conn->authority);
     if (err != TR_OK)
         tri_conn_lose(conn, session->server ? TRI_WIRE_LOST : TRI_WIRE_UNREACHABLE,

@@ -318,6 +318,39 @@ static void a_peers_last_words_are_told(void **state)
     (void)close(listener);
 }
 
+/* ---- Giving up ----------------------------------------------------------- */
+
+static void dial_and_end(struct tri_wire *wire, void *arg)
+{
+    struct end *end = arg;
+    end->wire = wire;
+    end->stream = wire->dial(wire->self, address, "/test/echo", &end_events, end);
+    assert_non_null(end->stream);
+    wire->end(end->stream, TRI_WIRE_CANCELLED, "it has changed its mind");
+}
+
+/* The call is over, and forgotten, before its socket is connected. */
+static void a_call_that_is_given_up_at_once_is_no_trouble(void **state)
+{
+    (void)state;
+    enum { CALLS = 20 };
+    begin();
+    accepts_like.echoes = true;
+    for (size_t i = 0; i < CALLS; i++) {
+        on_wire(tri_io_wire(client, 0), dial_and_end, &dialled[i]);
+        tri_mutex_lock(&lock);
+        WAIT_UNTIL(dialled[i].closed);
+        assert_int_equal(dialled[i].status, TRI_WIRE_ENDED);
+        tri_mutex_unlock(&lock);
+    }
+    struct end *end = dial(CALLS, address, "/test/echo");
+    send_bytes(end, "1", 1);
+    tri_mutex_lock(&lock);
+    WAIT_UNTIL(end->messages == 1);
+    tri_mutex_unlock(&lock);
+    finish();
+}
+
 /* ---- Memory -------------------------------------------------------------- */
 
 static void try_dial(struct tri_wire *wire, void *arg)
@@ -394,6 +427,7 @@ int main(void)
         cmocka_unit_test(a_reset_behind_data_is_seen),
         cmocka_unit_test(servers_that_answer_no_ping_are_lost),
         cmocka_unit_test(groups_come_up_or_say_why),
+        cmocka_unit_test(a_call_that_is_given_up_at_once_is_no_trouble),
         cmocka_unit_test(any_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, wires_set_up, NULL);
