@@ -106,7 +106,7 @@ static void name_passed(struct tri_link *link, const struct tri_envelope_in *in,
                         struct tri_undeliverable *letter)
 {
     uint64_t future;
-    letter->from = tri_bridge_open(link->io, in->sender->pid.id, &future);
+    letter->from = tri_bridge_find(link->io, "", in->sender->pid.id, &future);
     if (tr_pid_is_nobody(letter->from))
         return;
     letter->request = true;

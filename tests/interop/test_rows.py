@@ -14,8 +14,8 @@ class Json(test_edges.Raw):
     """Serializer 1. Nodes of ours send none and take none; through them it goes as it came."""
 
     def ours(self):
-        self.far = self.peer("b")
-        return self.peer("troupe", "--backoff", 5, "--route", f"far/={self.far.address}")
+        far = self.tool.call("raw", "serve", "far", "127.0.0.1:0")
+        return self.peer("troupe", "--backoff", 5, "--dialect-b", far, "--route", f"far/={far}")
 
     def test_it_is_not_taken_and_spoils_nothing(self):
         self.connect("t")
@@ -32,11 +32,15 @@ class Json(test_edges.Raw):
         self.assertEqual(self.node.call("link", self.back).split()[8], "1")  # rejected
 
     def test_through_a_route_it_goes_as_it_came(self):
-        self.far.call("spawn", "sink", "sink")
         self.connect("t")
-        self.send("t", proto.batch([STRING], [self.target(A, "far/sink")],
-                                   [proto.envelope(0, b'"json"', serializer=1)]))
-        self.far.wait("got sink text:json -")
+        self.send("t", proto.batch(["of.nobody.here"], [self.target(A, "far/sink")],
+                                   [proto.envelope(0, b'{"a": 1}', serializer=1)]))
+        self.tool.wait(r"raw-open far.1 /remote.Remoting/Receive")
+        self.assertEqual(proto.kind(self.received("far.1")), "connect-request")
+        self.send("far.1", proto.connected("FAR"))
+        came = self.next_envelope("far.1")
+        self.assertEqual((came.type, came.serializer, came.payload, came.target, came.sender),
+                         ("of.nobody.here", 1, b'{"a": 1}', b"sink", None))
 
 
 class Watches(test_edges.Raw):
@@ -55,13 +59,14 @@ class Watches(test_edges.Raw):
         for watcher in ("one", "two", "three", "one", "four"):  # again is no further one
             self.watch("echo", watcher)
         self.eventually(lambda: self.rejected() == 2, "two that were rejected")
-        back = self.accept_back()
         self.node.call("stop", "echo")
+        back = self.accept_back()
         told = []
-        for _ in range(2):
-            answer = self.next_envelope(back)
-            self.assertEqual(answer.type, "actor.Terminated")
-            told.append(answer.target)
+        while len(told) < 2:
+            message = self.received(back)
+            if proto.kind(message) == "batch":
+                told += [one.target for one in proto.envelopes(message)
+                         if one.type == "actor.Terminated"]
         self.assertEqual(len(set(told)), 2)
         # Those that have been told count no more.
         for watcher in ("five", "six"):
@@ -78,6 +83,37 @@ class Watches(test_edges.Raw):
                                     "actor.Unwatch"))
         self.still_serves()
         self.assertEqual(self.rejected(), 0)
+
+
+class DeadRoutes(test_edges.Raw):
+    """A route to nobody: who has sent is told by whatever name it is known there."""
+
+    def ours(self):
+        return self.peer("troupe", "--backoff", 5, "--give-up", 100, "--route",
+                         f"far/=127.0.0.1:{lib.free_port()}", "--route", f"back/={self.back}")
+
+    def test_senders_are_told(self):
+        self.connect("t")
+        senders = [proto.pid(self.back, ident) for ident in ("me", "future$9", "numbered")]
+        self.send("t", proto.batch(
+            [STRING], [self.target(A, "far/x")],
+            [proto.envelope(0, string("x"), sender=number + 1, sender_request=6 * (number == 2))
+             for number in range(len(senders))], senders))
+        back = self.accept_back()
+        told, answers = set(), []
+        while len(answers) < len(senders):
+            message = self.received(back)
+            if proto.kind(message) == "batch":
+                answers += [one for one in proto.envelopes(message) if one.type != "actor.Touch"]
+        for answer in answers:
+            self.assertEqual(answer.type, "actor.DeadLetterResponse")
+            ident = proto.first(answer.target, 2).decode()
+            told.add((ident, answer.target_request))
+            # As the one that asked knows it.
+            self.assertEqual(proto.first(proto.first(answer.payload, 1), 2), b"far/x")
+        self.assertEqual(told, {("me", 0), ("future$9", 0), ("numbered", 6)})
+        dead = self.node.call("accounts").split()
+        self.assertEqual((dead[4], dead[7]), ("3", "1"))  # dead of links, balanced
 
 
 class Idle(lib.Case):
