@@ -400,6 +400,8 @@ static bool option(struct tr_remote_config *config, struct tr_remote_tls *tls, c
         config->plaintext = number != 0;
     else if (strcmp(name, "--queue") == 0)
         config->queue_bytes = number;
+    else if (strcmp(name, "--overflow") == 0)
+        config->overflow = (enum tr_overflow)number;
     else if (strcmp(name, "--watches") == 0)
         config->watches_max = number;
     else if (strcmp(name, "--message-bytes") == 0)

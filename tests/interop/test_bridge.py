@@ -69,6 +69,22 @@ class Through(test_protocol.Rows):
         # Not before the node between has given up.
         self.assertEqual(self.ask(self.near, self.far.at("echo"), "num:1", 20000), "dead-letter")
 
+    def test_a_node_that_is_killed_in_the_middle_loses_nothing_silently(self):
+        self.far.call("spawn", "numbers", "numbers")
+        self.near.call("flood", "f", self.far.at("numbers"), 1, "1:20000", 0)
+        self.eventually(lambda: self.far.call("numbers", "numbers", 1) != "0 0 0 0", "the first")
+        self.far.kill()
+        self.near.wait("flooded f")
+
+        def settled():
+            figures = self.figures(self.far)
+            return figures if figures[10] == 20000 and figures[4] == 0 else None
+        figures = self.eventually(settled, "the end of all")
+        sent, dead, unknown, refused = figures[2], figures[5], figures[6], figures[7]
+        self.assertEqual((sent + dead, refused), (20000, 0))
+        self.assertLessEqual(unknown, sent)
+        self.eventually(lambda: self.between.call("accounts").split()[-1] == "1", "a balance")
+
     def test_a_node_that_comes_back_is_found_again(self):
         port = self.far.address.rpartition(":")[2]
         self.settle()
@@ -106,6 +122,25 @@ class AToB(Through, lib.Case):
 
 class BToA(Through, lib.Case):
     near_kind, far_kind = "b", "a"
+
+
+class Slow(lib.Case):
+    def test_a_peer_waits_for_who_is_slow_behind_us(self):
+        near, far = self.peer("a"), self.peer("b")
+        between = self.peer("troupe", "--queue", 16384, "--overflow", 3,  # TR_DELAY
+                            "--route", f"far/={far.address}")
+        for name in ("numbers", "echo"):
+            far.call("spawn", name, name)
+        self.assertEqual(self.ask(near, f"far/echo@{between.address}", "num:1"), "num:1")
+        far.freeze()
+        near.call("flood", "f", f"far/numbers@{between.address}", 1, "1:100000", 0)
+        near.wait("flooded f")
+        self.eventually(lambda: int(between.call("link", far.address).split()[4]) > 100,
+                        "a queue")
+        far.thaw()
+        self.eventually(lambda: far.call("numbers", "numbers", 1) == "100000 100000 0 0",
+                        "all of them, in order")
+        self.assertEqual(between.call("accounts").split()[2:4], ["0", "0"])  # dropped, dead
 
 
 class Rules(lib.Case):
