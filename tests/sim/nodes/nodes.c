@@ -8,6 +8,10 @@
  * - a watcher hears of an end, or of the loss of its node, exactly once for each watch;
  * - every node's accounts balance, those of unknown fate counted.
  *
+ * A seed's remainder by four says how its nodes are set up: as they are by themselves, with queues
+ * that soon hold senders back, with such that soon drop the oldest, or with routes, by which a third
+ * of the pairs talk through another node.
+ *
  *     nodes [--seeds N] [--seed S [--trace]]
  */
 #include "words.h"
@@ -31,6 +35,8 @@ struct go {
 TR_TYPE(go);
 
 enum { SENDS, ASKS };
+
+enum set_up { PLAIN, DELAYS, DROPS, ROUTES, SET_UPS };
 
 /* What the oracle knows. */
 static struct {
@@ -73,19 +79,35 @@ static void name_of(unsigned number, char name[16])
     snprintf(name, 16, "talker-%u", number);
 }
 
-static tr_pid find(tr_ctx *ctx, unsigned number)
+/* The node through which talker `by` reaches another, if not its own. */
+static unsigned node_between(unsigned by, unsigned number)
+{
+    unsigned home = number / TALKERS;
+    unsigned between = (by / TALKERS + 1) % NODES;
+    if (between == home)
+        between = (between + 1) % NODES;
+    bool through = w.seed % SET_UPS == ROUTES && (by + number) % 3 == 0;
+    return through && between != by / TALKERS ? between : home;
+}
+
+static tr_pid find(tr_ctx *ctx, unsigned by, unsigned number)
 {
     char name[16];
     char text[64];
+    unsigned home = number / TALKERS;
+    unsigned between = node_between(by, number);
     name_of(number, name);
-    snprintf(text, sizeof text, "%s@%s", name, tri_net_address(w.net, number / TALKERS));
+    if (between != home)
+        snprintf(text, sizeof text, "via-%u/%s@%s", home, name, tri_net_address(w.net, between));
+    else
+        snprintf(text, sizeof text, "%s@%s", name, tri_net_address(w.net, home));
     return tr_lookup(ctx, text);
 }
 
 static void say(tr_ctx *ctx, struct talker *self, unsigned to, int what)
 {
     struct words words;
-    tr_pid pid = find(ctx, to);
+    tr_pid pid = find(ctx, self->number, to);
     if (tr_pid_is_nobody(pid))
         return; /* One of ours, which is not there: its node is. */
     uint32_t number = ++w.given[self->number][to];
@@ -119,6 +141,14 @@ static void heard(tr_ctx *ctx, struct talker *self, const struct words *words)
         wrong("talker %u got '%.40s'", self->number, words->text);
         return;
     }
+    char sender[TR_ADDRESS_SIZE_MAX * 2];
+    unsigned between = node_between(from, to);
+    /* What comes back to its own node by another is known there as it is. */
+    if (between != to / TALKERS && from / TALKERS != to / TALKERS &&
+        tr_pid_text(ctx, tr_sender(ctx), sender, sizeof sender) &&
+        !strstr(sender, tri_net_address(w.net, between)))
+        wrong("talker %u knows talker %u as %s, not by its name at %s", to, from, sender,
+              tri_net_address(w.net, between));
     uint32_t last = w.came[from][to];
     w.arrived++;
     if (number <= last)
@@ -140,7 +170,7 @@ static void act(tr_ctx *ctx, struct talker *self)
             say(ctx, self, to, (int)tri_net_chance(w.net, 2));
     }
     if (tr_pid_is_nobody(self->watched) && tri_net_chance(w.net, 8) == 0) {
-        self->watched = find(ctx, tri_net_chance(w.net, ALL));
+        self->watched = find(ctx, self->number, tri_net_chance(w.net, ALL));
         if (!tr_pid_is_nobody(self->watched))
             tr_watch(ctx, self->watched);
     }
@@ -286,10 +316,37 @@ static void finish(void)
     }
 }
 
-static bool play(uint64_t seed, bool trace, uint64_t *ret_digest, uint64_t *ret_carried)
+/* The nodes' addresses are those that the network gives them. */
+static const struct tr_remote_config *config_of(uint64_t seed)
 {
     static const struct tr_type *const types[] = {&words_type, NULL};
-    static const struct tr_remote_config config = {.types = types, .backoff_ms_max = 1000};
+    static const struct tr_remote_route routes[NODES][NODES] = {
+        {{"via-1/", "node-1:1", NULL}, {"via-2/", "node-2:1", NULL}},
+        {{"via-0/", "node-0:1", NULL}, {"via-2/", "node-2:1", NULL}},
+        {{"via-0/", "node-0:1", NULL}, {"via-1/", "node-1:1", NULL}}};
+    static struct tr_remote_config configs[NODES];
+    for (unsigned i = 0; i < NODES; i++) {
+        configs[i] = (struct tr_remote_config){.types = types, .backoff_ms_max = 1000};
+        switch ((enum set_up)(seed % SET_UPS)) {
+        case DELAYS:
+        case DROPS:
+            configs[i].overflow = seed % SET_UPS == DELAYS ? TR_DELAY : TR_DROP_OLDEST;
+            configs[i].queue_bytes = 1; /* What is not written yet fills it. */
+            configs[i].queue_messages = 1;
+            break;
+        case ROUTES:
+            configs[i].routes = routes[i];
+            break;
+        default:
+            break;
+        }
+    }
+    return configs;
+}
+
+static bool play(uint64_t seed, bool trace, uint64_t *ret_digest, uint64_t *ret_carried)
+{
+    const struct tr_remote_config *configs = config_of(seed);
     memset(&w, 0, sizeof w);
     w.seed = seed;
     w.net = tri_net_create(seed, trace);
@@ -302,9 +359,10 @@ static bool play(uint64_t seed, bool trace, uint64_t *ret_digest, uint64_t *ret_
         faults.refuse_permille = tri_net_chance(w.net, 300);
         w.lossy = faults.cut_permille > 0;
     }
+    w.lossy |= seed % SET_UPS == DROPS;
     tri_net_faults(w.net, &faults);
     for (unsigned i = 0; i < NODES; i++) {
-        (void)tri_net_add(w.net, &config);
+        (void)tri_net_add(w.net, &configs[i]);
         tri_net_skew(w.net, i, (int64_t)tri_net_chance(w.net, 2000) * 1000000,
                      (int)tri_net_chance(w.net, 400) - 200);
         boot(i);
