@@ -318,15 +318,17 @@ bool tri_outbox_has_room(const struct tri_link *link, enum tri_room room)
     uint64_t bytes = tri_link_bytes(link);
     uint64_t total = tri_load(&link->remote->queued_bytes, TRI_RELAXED);
     uint64_t most = config->queue_bytes, most_total = config->queue_bytes_total;
-    if (room == TRI_ROOM_MUST) {
-        most *= MUST_FACTOR;
-        most_total *= MUST_FACTOR;
-    } else if (room == TRI_ROOM_BOUND) {
+    /* Who found it full the last time waits: this one is the last for now. */
+    bool waits = config->overflow == TR_DELAY || config->overflow == TR_DROP_OLDEST;
+    if (room == TRI_ROOM_BOUND) {
         most -= most / TRY_PART;
         most_total -= most_total / TRY_PART;
+    } else if (room == TRI_ROOM_MUST || waits) {
+        most *= MUST_FACTOR;
+        most_total *= MUST_FACTOR;
     }
-    return total < most_total &&
-           (bytes < most || (config->overflow >= TR_DROP_OLDEST && room != TRI_ROOM_BOUND));
+    bool bounded = room == TRI_ROOM_BOUND || !(waits || config->overflow == TR_QUEUE);
+    return total < most_total && (bytes < most || !bounded);
 }
 
 static inline enum tri_room room_of(const struct tri_outgoing *out)

@@ -80,8 +80,9 @@ static void number_of(struct words *w, unsigned number)
 struct source {
     tr_pid to;
     unsigned next;
+    unsigned second; /* 0, or 1 */
 };
-static TRI_ATOMIC(unsigned) sent;
+static TRI_ATOMIC(unsigned) sent, sent_second;
 struct go_on {
     uint64_t unused;
 };
@@ -104,7 +105,7 @@ static tr_err source_receive(tr_ctx *ctx, void *state, const tr_msg *msg)
         number_of(&w, self->next++);
         tr_send_(ctx, self->to, &words_type, &w, sizeof w);
     }
-    tri_store(&sent, self->next - 1, TRI_RELAXED);
+    tri_store(self->second ? &sent_second : &sent, self->next - 1, TRI_RELAXED);
     if (self->next <= COUNT)
         tr_send(ctx, tr_self(ctx), go_on);
     return TR_OK;
@@ -244,6 +245,47 @@ static bool noted(const char *text)
     return found;
 }
 
+/* What all links may hold together is used up by one: who uses another waits as well, and goes on
+ * when the first has been emptied. */
+static void links_share_what_they_may_hold(void **state)
+{
+    (void)state;
+    reserve();
+    a = start_node((struct tr_remote_config){.queue_bytes_total = 200000,
+                                             .batch_bytes = 16384,
+                                             .queue_messages = 100,
+                                             .overflow = TR_DELAY,
+                                             .give_up_ms = 60000,
+                                             .backoff_ms_min = 10,
+                                             .backoff_ms_max = 10});
+    struct source source = {.to = counter_there(), .next = 1};
+    tri_store(&sent, 0u, TRI_RELAXED);
+    tri_store(&sent_second, 0u, TRI_RELAXED);
+    assert_int_equal(tr_pid_err(tr_spawn(tr_root(a.sys), &source_actor, .arg = &source)), TR_OK);
+    /* Chunks count for all when they are sealed, so there may be one more. */
+    while (delays() == 0)
+        pause();
+    struct source other = {
+        .to = tr_remote_pid(tr_root(a.sys), "127.0.0.1:1", "x"), .next = 1, .second = 1};
+    assert_int_equal(tr_pid_err(tr_spawn(tr_root(a.sys), &source_actor, .arg = &other)), TR_OK);
+    while (delays() == 1)
+        pause();
+    unsigned held_at = tri_load(&sent_second, TRI_RELAXED);
+    assert_true(held_at < COUNT);
+    start_counter();
+    await("all");
+    assert_int_equal(got.count, COUNT);
+    while (tri_load(&sent_second, TRI_RELAXED) <= held_at)
+        pause();
+    struct tr_accounts accounts = accounts_of(&a);
+    assert_int_equal(accounts.dead[TR_DEAD_REFUSED], 0);
+    stop_node(&b);
+    (void)tr_remote_stop(a.remote, 50);
+    assert_int_equal(tr_system_stop(a.sys, 5000), TR_OK);
+    (void)accounts_of(&a);
+    tr_system_destroy(a.sys);
+}
+
 /* ---- Dropping ---------------------------------------------------------------------------------- */
 
 static void the_oldest_are_dropped(void **state)
@@ -294,6 +336,7 @@ int main(void)
         cmocka_unit_test(senders_are_held_back),
         cmocka_unit_test(senders_go_on_when_a_node_is_given_up),
         cmocka_unit_test(senders_go_on_when_this_node_leaves),
+        cmocka_unit_test(links_share_what_they_may_hold),
         cmocka_unit_test(the_oldest_are_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
