@@ -294,6 +294,37 @@ static void links_share_what_they_may_hold(void **state)
     tr_system_destroy(a.sys);
 }
 
+/* Trying in vain, however often, leaves nothing behind. */
+static void trying_is_told_that_it_is_full(void **state)
+{
+    (void)state;
+    struct words w;
+    reserve();
+    a = start_node((struct tr_remote_config){.queue_bytes = 65536,
+                                             .queue_messages = 10,
+                                             .overflow = TR_DELAY,
+                                             .give_up_ms = 60000,
+                                             .backoff_ms_min = 10,
+                                             .backoff_ms_max = 10});
+    tr_pid to = counter_there();
+    unsigned next = 1;
+    number_of(&w, next);
+    while (tr_try_send_(tr_root(a.sys), to, &words_type, &w, sizeof w) == TR_OK)
+        number_of(&w, ++next);
+    for (int i = 0; i < 100000; i++)
+        assert_int_equal(tr_try_send_(tr_root(a.sys), to, &words_type, &w, sizeof w), TR_EFULL);
+    start_counter();
+    while (next <= COUNT) {
+        if (tr_try_send_(tr_root(a.sys), to, &words_type, &w, sizeof w) == TR_OK)
+            number_of(&w, ++next);
+    }
+    await("all");
+    assert_int_equal(got.count, COUNT);
+    assert_false(got.disordered);
+    stop_node(&a);
+    stop_node(&b);
+}
+
 /* ---- Dropping ---------------------------------------------------------------------------------- */
 
 static void the_oldest_are_dropped(void **state)
@@ -345,6 +376,7 @@ int main(void)
         cmocka_unit_test(senders_go_on_when_a_node_is_given_up),
         cmocka_unit_test(senders_go_on_when_this_node_leaves),
         cmocka_unit_test(links_share_what_they_may_hold),
+        cmocka_unit_test(trying_is_told_that_it_is_full),
         cmocka_unit_test(the_oldest_are_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
