@@ -220,7 +220,8 @@ class Proxy:
         self.listener = socket.create_server(("127.0.0.1", port))
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         self.open, self.connections, self.cuts = True, 0, 0
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.acceptor = threading.Thread(target=self.accept, daemon=True)
+        self.acceptor.start()
 
     def accept(self):
         while self.open:
@@ -269,8 +270,14 @@ class Proxy:
             end.close()
 
     def close(self):
+        """Nobody listens any more when it returns: closing alone leaves that to who accepts."""
         self.open = False
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # closed before
         self.listener.close()
+        self.acceptor.join(WAIT_S)
 
 
 class Cutter(Proxy):
