@@ -75,7 +75,7 @@ static void disturb(void)
         break;
     case 9:
         if (up && place_chance(3) == 0)
-            place_confuse(role, place_chance(20), place_chance(200));
+            place_confuse(role, place_chance(20), 1 + place_chance(200));
         break;
     default:
         if (!up)

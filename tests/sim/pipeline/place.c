@@ -334,14 +334,6 @@ void place_confuse(enum node_role role, unsigned fail_permille, unsigned late_pe
         .fail_permille = fail_permille, .delay_permille = late_permille, .delay_ms_max = 100};
 }
 
-void place_calm(void)
-{
-    stop_starving();
-    for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++)
-        if (place.station[role].up)
-            sim_of((enum node_role)role)->faults = (struct tr_test_faults){.drop_permille = 0};
-}
-
 /* ---- Time ------------------------------------------------------------------ */
 
 /* What node.c's main thread looks for. */
@@ -381,16 +373,41 @@ static void take_in(struct station *gateway)
     }
 }
 
+static bool step(uint64_t until)
+{
+    bool more = tri_net_step(place.net, until);
+    for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++)
+        if (place.station[role].up)
+            look_after(&place.station[role]);
+    return more;
+}
+
 void place_run(uint64_t ns)
 {
     uint64_t until = tri_net_now_ns(place.net) + ns;
-    while (tri_net_now_ns(place.net) < until) {
-        bool more = tri_net_step(place.net, until);
-        for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++)
-            if (place.station[role].up)
-                look_after(&place.station[role]);
+    bool more = true;
+    while (more && tri_net_now_ns(place.net) < until) {
+        more = step(until);
         take_in(&place.station[ROLE_GATEWAY]);
-        if (!more)
-            break;
+    }
+    while (step(until)) {
+    }
+}
+
+void place_calm(void)
+{
+    stop_starving();
+    for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++)
+        tri_net_stall(place.net, (unsigned)role - 1, 0);
+    while (step(tri_net_now_ns(place.net))) {
+    }
+    for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++) {
+        if (!place.station[role].up)
+            continue;
+        struct tri_sim *sim = sim_of((enum node_role)role);
+        for (size_t i = 0; i < sim->late_count; i++) /* Or what is on time would overtake them. */
+            sim->late[i].due_ns = sim->now_ns;
+        tri_sim_deliver_due(sim);
+        sim->faults = (struct tr_test_faults){.drop_permille = 0};
     }
 }
