@@ -1,5 +1,5 @@
 /* desk.c - see desk.h. */
-#include "nodes/desk.h"
+#include "nodes/desk_batch.h"
 
 #include "plant.h"
 
@@ -11,29 +11,7 @@
 struct desk_tick {
     char none;
 };
-struct desk_batch {
-    struct desk_job *job;
-};
-struct desk_batch_written {
-    bool good;
-    struct ord_error why;
-};
 TR_TYPE(desk_tick);
-TR_TYPE(desk_batch);
-TR_TYPE(desk_batch_written);
-
-/* One batch; the writer's while the desk is busy. It outlives the desk: an actor may be stopped while
- * the writer works. */
-struct desk_job {
-    const struct desk_config *config;
-    struct desk_item *items;
-    bool writes;
-    struct {
-        uint64_t meet, forget, applied; /* 0: nothing of the kind */
-        uint64_t after, window, bytes;  /* what may be sent */
-    } peer[ROLE_COUNT];
-    struct outbox_parcel *fetched;
-};
 
 struct desk {
     const struct desk_config *config;
@@ -91,31 +69,17 @@ static void publish(struct desk *self)
 
 /* ---- Start and end --------------------------------------------------------- */
 
-static uint64_t free_items(struct desk_item *items)
-{
-    uint64_t count = 0;
-    for (; items; count++) {
-        struct desk_item *next = items->next;
-        parcel_order_free(items->order);
-        free(items->ends);
-        free(items->door);
-        free(items);
-        items = next;
-    }
-    return count;
-}
-
 static void desk_stop(tr_ctx *ctx, void *state)
 {
     struct desk *self = state;
     (void)ctx;
-    free_items(self->queue);
+    desk_items_free(self->queue);
     for (int role = ROLE_GATEWAY; role < ROLE_COUNT; role++) {
         for (uint32_t i = 0; self->ring[role] && i < POST_WINDOW; i++) {
             struct desk_item *item = self->ring[role][i];
             if (item)
                 item->next = NULL; /* It may be in a list of the role's. */
-            free_items(item);
+            desk_items_free(item);
         }
         free(self->ring[role]);
     }
@@ -149,77 +113,7 @@ static tr_err desk_init(tr_ctx *ctx, void *state, const void *arg)
     return TR_OK;
 }
 
-bool desk_prepare(struct desk_config *config)
-{
-    config->job = calloc(1, sizeof(*config->job));
-    return config->job != NULL;
-}
-
-void desk_fini(struct desk_config *config)
-{
-    struct desk_job *job = config->job;
-    config->job = NULL;
-    if (!job)
-        return;
-    free_items(job->items);
-    while (job->fetched) {
-        struct outbox_parcel *next = job->fetched->next;
-        free(job->fetched);
-        job->fetched = next;
-    }
-    free(job);
-}
-
-/* ---- The writer ------------------------------------------------------------ */
-
-static bool write_applied(struct desk_job *job, enum node_role role, struct ord_error *error)
-{
-    uint64_t applied = job->peer[role].applied;
-    return applied == 0 || outbox_applied(job->config->outbox, role, applied, error);
-}
-
-static bool write_all(struct desk_job *job, struct ord_error *error)
-{
-    const struct desk_config *config = job->config;
-    struct outbox *outbox = config->outbox;
-    if (!outbox_begin(outbox, error))
-        return false;
-    for (int i = ROLE_GATEWAY; i < ROLE_COUNT; i++) {
-        enum node_role role = (enum node_role)i;
-        if ((job->peer[i].meet && !outbox_meet(outbox, role, job->peer[i].meet, error)) ||
-            (job->peer[i].forget && !outbox_forget(outbox, role, job->peer[i].forget, error)) ||
-            (!ORDERS_PLANTED(PARCEL_TWICE) && !write_applied(job, role, error)))
-            return false;
-    }
-    if (!config->ops->write(config->state, outbox, job->items, error) ||
-        !outbox_commit(outbox, error))
-        return false;
-    bool good = true;
-    for (int i = ROLE_GATEWAY; ORDERS_PLANTED(PARCEL_TWICE) && good && i < ROLE_COUNT; i++)
-        good = write_applied(job, (enum node_role)i, error);
-    return good;
-}
-
-/* Runs on an offload thread; the job and the database are its own until it returns. */
-static tr_err write_batch(const void *arg, void *result)
-{
-    struct desk_job *job = ((const struct desk_batch *)arg)->job;
-    struct outbox *outbox = job->config->outbox;
-    struct desk_batch_written *written = result;
-    struct outbox_parcel **tail = &job->fetched;
-    written->good = !job->writes || write_all(job, &written->why);
-    if (!written->good)
-        outbox_rollback(outbox);
-    for (int role = ROLE_GATEWAY; written->good && role < ROLE_COUNT; role++) {
-        uint64_t kept = outbox_peer(outbox, (enum node_role)role)->kept;
-        if (job->peer[role].window == 0 || job->peer[role].after >= kept)
-            continue;
-        tail = outbox_fetch(outbox, (enum node_role)role, job->peer[role].after,
-                            job->peer[role].window, job->peer[role].bytes, tail, &written->why);
-        written->good = tail != NULL;
-    }
-    return TR_OK;
-}
+/* ---- Batches ------------------------------------------------------------- */
 
 /* How many orders may be written before the backlog for some peer is full. */
 static uint64_t room_for_orders(const struct desk *self)
@@ -285,7 +179,7 @@ static void work(tr_ctx *ctx, struct desk *self, bool tidy)
         self->forget[role] = self->meet[role] = false;
     }
     self->busy = true;
-    tr_offload(ctx, write_batch, desk_batch_written, desk_batch, .job = job);
+    tr_offload(ctx, desk_write_batch, desk_batch_written, desk_batch, .job = job);
 }
 
 /* ---- With the peers -------------------------------------------------------- */
@@ -560,7 +454,7 @@ static tr_err on_written(tr_ctx *ctx, struct desk *self, const struct desk_batch
     }
     if (job->writes)
         self->ops->written(ctx, self, self->config->state, job->items);
-    self->open -= free_items(job->items);
+    self->open -= desk_items_free(job->items);
     job->items = NULL;
     send_fetched(ctx, self);
     self->busy = false; /* Only now: all of the above may ask for work. */
