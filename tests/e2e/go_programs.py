@@ -1,4 +1,5 @@
 """Go programs of tests, against protoactor-go of either dialect."""
+import functools
 import os
 import pathlib
 import shutil
@@ -39,6 +40,7 @@ def build(name, dialect, sources, protos):
     return folder / "program"
 
 
+@functools.cache
 def build_node(dialect):
     """apps/orders/go, which takes the place of a node."""
     mapped = [f"--go_opt=M{proto}=orders/{package}"

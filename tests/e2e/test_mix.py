@@ -1,6 +1,7 @@
 """The three nodes in any mix of `orders node` and apps/orders/go, a protoactor-go program: each role by
 either, and the books are those that one process makes, whoever keeps them."""
 import itertools
+import subprocess
 import time
 
 import go_programs
@@ -82,7 +83,11 @@ class Mix(lib.Case):
     def finish(self, what):
         """The gateway ends when all orders have; then the others, when nothing is on the way."""
         go_gateway = isinstance(self.nodes["gateway"], GoNode)
-        gateway = self.nodes["gateway"].end(None, want=lib.GOOD if go_gateway else lib.WRONG)
+        try:
+            gateway = self.nodes["gateway"].end(None, want=lib.GOOD if go_gateway else lib.WRONG)
+        except subprocess.TimeoutExpired:
+            self.fail(f"{what}: not all orders end:\n" +
+                      "".join(node.said() for node in self.nodes.values()))
         self.assertEqual(gateway["accepted"], gateway["ended"], what)
         refunds = self.query("SELECT key, amount FROM orders WHERE state = 2", db=self.one)
         owed = {f"refund {key} {amount}" for key, amount in refunds}
