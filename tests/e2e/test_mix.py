@@ -156,7 +156,7 @@ class Mix(lib.Case):
             time.sleep(0.001)
         if node.process.poll() is None:
             node.kill()
-        node.start()
+        node.start().await_word("serves on")  # and can be asked to end, if all is done already
         self.finish(f"{role} killed")
 
     def test_go_nodes_killed(self):

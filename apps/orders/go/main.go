@@ -121,6 +121,8 @@ func run(n *node, listen string, untilDone bool) {
 	if err != nil || notNumber != nil {
 		fail("--listen is '%s', want HOST:PORT", listen)
 	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
 		return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError + 1}))
 	}))
@@ -132,8 +134,6 @@ func run(n *node, listen string, untilDone bool) {
 		fail("%v", err)
 	}
 	say("%s: serves on %s", n.role, system.Address())
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	ticks := time.NewTicker(50 * time.Millisecond)
 	report := map[string]any{}
 	for ended := false; !ended; {
