@@ -84,6 +84,8 @@ class Network:
                 run("ip", "-n", host.name, "link", "set", device, "up")
             self.hosts.append(host)
         self.firewall = self.choose(self.hosts[0])
+        self.slow(self.hosts[0], "1mbit")
+        self.slow(self.hosts[0], None)
 
     def namespace(self, what):
         name = f"{PREFIX}{os.getpid()}-{what}"
@@ -123,6 +125,13 @@ class Network:
     def heal(self):
         for host in self.hosts:
             self.firewall.heal(host)
+
+    @staticmethod
+    def slow(host, rate):
+        """What the host says goes out at so many bits a second ("1mbit"); None: as fast as it can."""
+        what = ["replace", "dev", "net", "root", "tbf", "rate", rate, "burst", "10kb", "latency",
+                "1s"] if rate else ["delete", "dev", "net", "root"]
+        run("tc", "-n", host.name, "qdisc", *what)
 
     def close(self):
         for name in self.names:
