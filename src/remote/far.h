@@ -98,8 +98,8 @@ void tri_far_unwatches(struct tri_link *link, struct tr_ctx *ctx, tr_pid far, tr
 bool tri_far_awaited(struct tri_link *link);
 /* Who waits here for actors of that link is told that they are gone. */
 void tri_far_down(struct tri_link *link, struct tr_ctx *ctx, tr_err reason);
-/* What actors of that link watch here is not watched any more. */
-void tri_far_forget_watches(struct tri_link *link, struct tr_ctx *ctx);
+/* What actors of that link watch here is not watched any more; whether there was any. */
+bool tri_far_forget_watches(struct tri_link *link, struct tr_ctx *ctx);
 
 /* Forgets some that have not been used. */
 void tri_table_sweep(struct tr_remote *remote, struct tr_ctx *ctx, uint32_t now_s);

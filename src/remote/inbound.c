@@ -454,6 +454,7 @@ static void on_connect(struct tri_inbound *in, const struct tri_remote_message *
         return;
     }
     in->link = link;
+    in->forgotten = tri_load(&link->forgotten, TRI_RELAXED);
     answer(in, false);
     if (in->client)
         tri_link_client(link, in);
@@ -557,6 +558,19 @@ const struct tri_wire_events *tri_inbound_accept(struct tri_remote_io *io,
     io->streams = in;
     *ret_user = in;
     return &receive_events;
+}
+
+void tri_inbound_tick(struct tri_remote_io *io)
+{
+    for (struct tri_inbound *in = io->streams; in; in = in->next) {
+        uint32_t now = in->link ? tri_load(&in->link->forgotten, TRI_RELAXED) : in->forgotten;
+        if (now == in->forgotten)
+            continue;
+        in->forgotten = now;
+        if (!in->client)
+            io->wire->end(in->stream, TRI_WIRE_UNAVAILABLE,
+                          "this node could not reach yours, and has forgotten what it watches");
+    }
 }
 
 void tri_inbound_leave(struct tri_remote_io *io)

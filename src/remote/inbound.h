@@ -20,9 +20,10 @@ struct tri_inbound {
     uint64_t held_at;
     unsigned held_looks; /* in vain, since one found room */
     struct tri_wire_timer resume;
-    bool ended;   /* the peer has half-closed meanwhile */
-    bool client;  /* cannot be dialled: we answer on this stream */
-    bool leaving; /* it has our DisconnectRequest */
+    uint32_t forgotten; /* of the link, when it said who it is */
+    bool ended;         /* the peer has half-closed meanwhile */
+    bool client;        /* cannot be dialled: we answer on this stream */
+    bool leaving;       /* it has our DisconnectRequest */
     char member_id[64];
 };
 
@@ -46,6 +47,10 @@ bool tri_inbound_batch(struct tri_remote_io *io, struct tri_link *link, const ch
  */
 void tri_inbound_settle(struct tri_remote_io *io);
 void tri_inbound_on_settle(struct tri_wire_job *job);
+
+/* Now and then. A peer that we could not reach has lost its watches here, and believes them kept as
+ * long as its stream to us is whole: that one is ended, then it tells its watchers. */
+void tri_inbound_tick(struct tri_remote_io *io);
 
 /* This node leaves: says so to all, or ends all that are left. */
 void tri_inbound_leave(struct tri_remote_io *io);

@@ -362,7 +362,7 @@ static void hang_up(struct tri_link *link)
 }
 
 /* Carries out what is to be done; the event that comes of it at once, if any. */
-static enum tri_assoc_event act(struct tri_link *link, uint32_t actions)
+static enum tri_assoc_event act(struct tri_link *link, enum tri_assoc_event event, uint32_t actions)
 {
     enum tri_assoc_event next = TRI_ASSOC_EVENT_COUNT;
     bool leaving = link->assoc.leaving;
@@ -376,7 +376,10 @@ static enum tri_assoc_event act(struct tri_link *link, uint32_t actions)
         give_up(link);
     if (actions & TRI_ASSOC_DOWN) {
         tri_far_down(link, link->io->ctx, TR_EPEER);
-        tri_far_forget_watches(link, link->io->ctx);
+        bool forgotten = tri_far_forget_watches(link, link->io->ctx);
+        /* Relaxed: a number that the threads of the peer's streams compare once a second. */
+        if (forgotten && event != TRI_ASSOC_PEER_LEAVES)
+            (void)tri_fetch_add(&link->forgotten, 1u, TRI_RELAXED);
     }
     if (actions & TRI_ASSOC_DIAL)
         next = dial(link);
@@ -410,7 +413,7 @@ void tri_link_event(struct tri_link *link, enum tri_assoc_event event)
         /* Relaxed: copies for figures. */
         tri_store(&link->state, (uint32_t)link->assoc.state, TRI_RELAXED);
         tri_store(&link->attempts, link->assoc.attempts, TRI_RELAXED);
-        event = act(link, actions);
+        event = act(link, event, actions);
     }
     tri_store(&link->known_copy, (uint32_t)link->known, TRI_RELAXED);
     wire->timer(wire->self, &link->timer,

@@ -68,6 +68,7 @@ struct tri_link {
     uint64_t recent[2], recent_bytes[2]; /* letters written lately on this stream, and bytes */
     TRI_ATOMIC(uint32_t) state;          /* a copy of assoc.state for others */
     TRI_ATOMIC(uint32_t) known_copy;
+    TRI_ATOMIC(uint32_t) forgotten; /* how often the peer's watches were, unknown to it */
     TRI_ATOMIC(uint32_t) attempts;
     /* Figures; each has one writer. */
     TRI_ATOMIC(uint64_t) sent, batches_sent, bytes_sent, dead, unknown, connects;

@@ -366,6 +366,7 @@ static void on_tick(struct tri_wire_timer *timer)
             tri_link_tick(link, now);
     }
     look_at_blocked(io);
+    tri_inbound_tick(io);
     if (io->number == 0)
         tri_table_sweep(io->remote, io->ctx, (uint32_t)(now / TICK_NS));
     tri_pool_flush(&io->ctx->pool);

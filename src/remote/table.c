@@ -431,8 +431,9 @@ void tri_far_down(struct tri_link *link, struct tr_ctx *ctx, tr_err reason)
     tri_mutex_unlock(&link->remote->table.lock);
 }
 
-void tri_far_forget_watches(struct tri_link *link, struct tr_ctx *ctx)
+bool tri_far_forget_watches(struct tri_link *link, struct tr_ctx *ctx)
 {
+    bool any = false;
     tri_mutex_lock(&link->remote->table.lock);
     for (struct tri_far *far = link->watches ? link->fars : NULL; far; far = far->link_next) {
         while (far->watched) {
@@ -440,10 +441,12 @@ void tri_far_forget_watches(struct tri_link *link, struct tr_ctx *ctx)
             far->watched = w->next;
             tri_sys_send(ctx, w->pid, TRI_SYS_UNWATCH, far->pid, 0);
             tri_free(w);
+            any = true;
         }
     }
     link->watches = 0;
     tri_mutex_unlock(&link->remote->table.lock);
+    return any;
 }
 
 /* ---- Forgetting ------------------------------------------------------------------------- */
@@ -481,7 +484,7 @@ void tri_table_close(struct tr_remote *remote, struct tr_ctx *ctx)
 {
     struct tri_table *table = &remote->table;
     for (uint32_t i = 0; i < table->link_count; i++)
-        tri_far_forget_watches(table->links[i], ctx);
+        (void)tri_far_forget_watches(table->links[i], ctx);
     tri_mutex_lock(&table->lock);
     table->closed = true;
     for (uint32_t i = 0; i < table->capacity; i++) {

@@ -239,6 +239,23 @@ class Partition(Hosts):
         self.heals()
         self.accounted()
 
+    def test_who_cannot_be_answered_is_told(self):
+        """One can dial and the other cannot, as behind a firewall: what we dialled stays whole, and
+        the end of what we watch would never be told."""
+        far = self.far[0]
+        self.near.call("watch", far.at("echo"))
+        self.assertEqual(self.ask(self.near, far.at("echo"), "num:1"), "num:1")
+        self.net.cut(far.host, self.near.host, netns.RESET, both=False, port=PORT)
+        for number in range(3):  # far finds out when it sends
+            far.call("send", self.near.at("numbers"), f"num:{number}")
+        self.near.wait(rf"terminated {re.escape(far.at('echo'))} 1", GIVE_UP_MS / 1000 + 1 + 5)
+        self.net.heal()
+        self.near.call("watch", far.at("quiet"))
+        self.eventually(lambda: self.ask(self.near, far.at("echo"), "num:2", 2000) == "num:2",
+                        "an answer after healing")
+        far.call("stop", "quiet")
+        self.near.wait(rf"terminated {re.escape(far.at('quiet'))} [012]")
+
 
 class Patient(Hosts):
     lost_ms = 60000

@@ -24,8 +24,10 @@ class Nftables:
     """Cuts what comes from one address, in the namespace that it comes to."""
 
     @staticmethod
-    def cut(host, source, how):
+    def cut(host, source, how, port=None):
         verdict = "drop" if how == DROP else "meta l4proto tcp reject with tcp reset"
+        if port:
+            verdict = f"tcp dport {port} {verdict}"
         run(*host.inside, "nft", "-f", "-", text=f"""table inet cut {{
             chain incoming {{
                 type filter hook input priority 0;
@@ -42,9 +44,11 @@ class Iptables:
     """The same where the kernel has no nftables."""
 
     @staticmethod
-    def cut(host, source, how):
+    def cut(host, source, how, port=None):
         verdict = ["DROP"] if how == DROP else ["REJECT", "--reject-with", "tcp-reset"]
-        run(*host.inside, "iptables", "-w", "-A", "INPUT", "-s", source, "-p", "tcp", "-j", *verdict)
+        only = ["--dport", port] if port else []
+        run(*host.inside, "iptables", "-w", "-A", "INPUT", "-s", source, "-p", "tcp", *only, "-j",
+            *verdict)
 
     @staticmethod
     def heal(host):
@@ -116,9 +120,10 @@ class Network:
             if name.startswith(PREFIX) and not pathlib.Path(f"/proc/{pid}").exists():
                 subprocess.run(["ip", "netns", "delete", name], check=False)
 
-    def cut(self, one, other, how=DROP, both=True):
-        """What `one` says does not arrive at `other`; with `both` not the other way either."""
-        self.firewall.cut(other, one.address, how)
+    def cut(self, one, other, how=DROP, both=True, port=None):
+        """What `one` says does not arrive at `other` (at that port of it); with `both` not the other
+        way either."""
+        self.firewall.cut(other, one.address, how, port)
         if both:
             self.firewall.cut(one, other.address, how)
 
