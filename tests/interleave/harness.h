@@ -32,6 +32,12 @@ static inline uint64_t bound(uint64_t in_short)
     return long_bounds() ? 500000 : in_short;
 }
 
+/* The same for programs of whole turns, of which one takes half a millisecond. */
+static inline uint64_t bound_of_turns(uint64_t in_short)
+{
+    return long_bounds() ? 50000 : in_short;
+}
+
 static inline int rounds(int in_short, int in_long)
 {
     return long_bounds() ? in_long : in_short;

@@ -104,13 +104,13 @@ static void the_end_of_the_last_child_is_heard_of(void **state)
 {
     (void)state;
     struct tri_program p = last_child;
-    p.executions_max = bound(4000);
+    p.executions_max = bound_of_turns(4000);
     explore_clean(&p);
     p = in_order;
-    p.executions_max = bound(4000);
+    p.executions_max = bound_of_turns(4000);
     explore_clean(&p);
     p = both;
-    p.executions_max = bound(4000);
+    p.executions_max = bound_of_turns(4000);
     explore_clean(&p);
 }
 
