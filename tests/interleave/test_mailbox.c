@@ -260,10 +260,10 @@ static void so_do_turns_of_three_threads(void **state)
 {
     (void)state;
     struct tri_program p = note_and_two_stops;
-    p.executions_max = bound(20000);
+    p.executions_max = bound_of_turns(20000);
     explore_clean(&p);
     p = two_notes_and_stop;
-    p.executions_max = bound(20000);
+    p.executions_max = bound_of_turns(20000);
     explore_clean(&p);
 }
 
