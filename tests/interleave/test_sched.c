@@ -250,7 +250,7 @@ static void a_weaker_order_is_found(void **state)
         /* For parking: see test_park.c. */
         "tri_sched_inject rmw", "tri_sched_inject load", "tri_sched_take_injected rmw", NULL};
     static const struct tri_program *const programs[] = {
-        &fresh, &pop_and_steal, &refilled, &injected, &listed, &chain, NULL};
+        &fresh, &pop_and_steal, &refilled, &injected, &chain, &listed, NULL};
     (void)state;
     explore_weakened(programs, spared);
 }

@@ -186,7 +186,7 @@ static void a_new_tenant_gets_nothing_of_the_last_one(void **state)
     (void)state;
     for (int i = 0; programs[i]; i++) {
         struct tri_program p = *programs[i];
-        p.executions_max = bound(10000);
+        p.executions_max = bound_of_turns(10000);
         explore_clean(&p);
     }
 }
