@@ -344,8 +344,8 @@ static uint64_t handle_bounded(struct tr_ctx *ctx, struct tri_cell *cell)
     if (count == 0)
         return 0;
     if (cell->flags & TRI_CELL_PROXY) {
-        handle_proxy(ctx, cell, one);
-        tri_block_free(ctx, one);
+        handle_proxy(ctx, cell, blocks[0]); /* Proxies take no batches. */
+        tri_block_free(ctx, blocks[0]);
         return 1;
     }
     if (cell->flags & TRI_CELL_IDLE_TIMER)

@@ -265,7 +265,8 @@ static bool take_field(struct parcel_order *order, const struct pb_field *field,
         memcpy(doc->content, field->data, CONTENT_SIZE);
         return true;
     case O_LINE:
-        return field->data && take_line(&doc->line[(*lines)++], field);
+        /* There is room for all that make_room() saw. */
+        return field->data && doc->line && take_line(&doc->line[(*lines)++], field);
     case O_COUNTRY_WORD:
         order->countries++;
         return field->data && order->products == 0 && take_word(&order->word[(*words)++], field);
