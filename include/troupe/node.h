@@ -34,8 +34,9 @@ struct tr_node_config {
 /*
  * Sets a field of the configuration from a text, as command lines and files have it: "listen",
  * "advertise", "workers", "memory-max", "queue-bytes", "queue-messages", "batch-bytes",
- * "overflow" (refuse, drop-newest, drop-oldest, delay, queue), "backoff-ms-min", "backoff-ms-max", "give-up-ms", "idle-ms", "io-threads",
- * "plaintext" (yes, no), "stop-ms". Sizes may end in k, m or g. Texts are borrowed. TR_EINVAL;
+ * "overflow" (refuse, drop-newest, drop-oldest, delay, queue), "backoff-ms-min",
+ * "backoff-ms-max", "give-up-ms", "idle-ms", "lost-ms", "io-threads", "plaintext" (yes, no),
+ * "stop-ms". Sizes may end in k, m or g. Texts are borrowed. TR_EINVAL;
  * `error` (may be NULL) then names key, value and what is wanted.
  */
 TR_API TR_MUST_USE tr_err tr_node_configure(struct tr_node_config *config, const char *key,
