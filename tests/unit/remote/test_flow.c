@@ -147,6 +147,24 @@ static uint64_t delays(void)
     return stats.delays;
 }
 
+static void start_a(enum tr_overflow overflow, uint32_t queue_messages, unsigned give_up_ms)
+{
+    reserve();
+    a = start_node((struct tr_remote_config){.queue_bytes = 65536,
+                                             .queue_messages = queue_messages,
+                                             .overflow = overflow,
+                                             .give_up_ms = give_up_ms,
+                                             .backoff_ms_min = 10,
+                                             .backoff_ms_max = 10});
+}
+
+static void start_source(void)
+{
+    struct source source = {.to = counter_there(), .next = 1};
+    tri_store(&sent, 0u, TRI_RELAXED);
+    assert_int_equal(tr_pid_err(tr_spawn(tr_root(a.sys), &source_actor, .arg = &source)), TR_OK);
+}
+
 /* Until the source is held by a full link, and nothing moves any more. */
 static void await_held(void)
 {
@@ -160,17 +178,8 @@ static void await_held(void)
 static void senders_are_held_back(void **state)
 {
     (void)state;
-    reserve();
-    a = start_node((struct tr_remote_config){.queue_bytes = 65536,
-                                             .queue_messages = 100,
-                                             .overflow = TR_DELAY,
-                                             .give_up_ms = 60000,
-                                             .backoff_ms_min = 10,
-                                             .backoff_ms_max = 10});
-    struct source source = {.to = counter_there(), .next = 1};
-    tri_store(&sent, 0u, TRI_RELAXED);
-    tr_pid pid = tr_spawn(tr_root(a.sys), &source_actor, .arg = &source);
-    assert_int_equal(tr_pid_err(pid), TR_OK);
+    start_a(TR_DELAY, 100, 60000);
+    start_source();
     await_held();
     unsigned so_far = tri_load(&sent, TRI_RELAXED);
     struct tr_link_stats link = link_of_a();
@@ -198,16 +207,8 @@ static void senders_are_held_back(void **state)
 static void senders_go_on_when_a_node_is_given_up(void **state)
 {
     (void)state;
-    reserve();
-    a = start_node((struct tr_remote_config){.queue_bytes = 65536,
-                                             .queue_messages = 100,
-                                             .overflow = TR_DELAY,
-                                             .give_up_ms = 20,
-                                             .backoff_ms_min = 5,
-                                             .backoff_ms_max = 5});
-    struct source source = {.to = counter_there(), .next = 1};
-    tri_store(&sent, 0u, TRI_RELAXED);
-    assert_int_equal(tr_pid_err(tr_spawn(tr_root(a.sys), &source_actor, .arg = &source)), TR_OK);
+    start_a(TR_DELAY, 100, 20);
+    start_source();
     while (tri_load(&sent, TRI_RELAXED) < COUNT)
         pause();
     while (link_of_a().dead < COUNT)
@@ -224,12 +225,8 @@ static void senders_go_on_when_a_node_is_given_up(void **state)
 static void senders_go_on_when_this_node_leaves(void **state)
 {
     (void)state;
-    reserve();
-    a = start_node((struct tr_remote_config){
-        .queue_bytes = 65536, .queue_messages = 10, .overflow = TR_DELAY, .give_up_ms = 60000});
-    struct source source = {.to = counter_there(), .next = 1};
-    tri_store(&sent, 0u, TRI_RELAXED);
-    assert_int_equal(tr_pid_err(tr_spawn(tr_root(a.sys), &source_actor, .arg = &source)), TR_OK);
+    start_a(TR_DELAY, 10, 60000);
+    start_source();
     await_held();
     (void)tr_remote_stop(a.remote, 50);
     while (tri_load(&sent, TRI_RELAXED) < COUNT)
@@ -300,13 +297,7 @@ static void trying_is_told_that_it_is_full(void **state)
     (void)state;
     struct words w;
     struct tr_link_stats link;
-    reserve();
-    a = start_node((struct tr_remote_config){.queue_bytes = 65536,
-                                             .queue_messages = 10,
-                                             .overflow = TR_DELAY,
-                                             .give_up_ms = 60000,
-                                             .backoff_ms_min = 10,
-                                             .backoff_ms_max = 10});
+    start_a(TR_DELAY, 10, 60000);
     tr_pid to = counter_there();
     unsigned next = 1;
     number_of(&w, next);
@@ -335,13 +326,7 @@ static void the_oldest_are_dropped(void **state)
 {
     (void)state;
     struct words w;
-    reserve();
-    a = start_node((struct tr_remote_config){.queue_bytes = 65536,
-                                             .queue_messages = 100,
-                                             .overflow = TR_DROP_OLDEST,
-                                             .give_up_ms = 60000,
-                                             .backoff_ms_min = 10,
-                                             .backoff_ms_max = 10});
+    start_a(TR_DROP_OLDEST, 100, 60000);
     tr_pid to = counter_there();
     for (unsigned i = 1; i <= COUNT; i++) {
         number_of(&w, i);
